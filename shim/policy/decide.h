@@ -1,0 +1,61 @@
+// Policy and process to partition: pure functions.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shim/policy/policy.h"
+#include "shim/policy/subject.h"
+
+namespace ration::policy {
+
+bool matches(const Match& match, const Subject& subject);
+
+// What the policy says of one process.
+struct Decision {
+    enum class Kind { kIgnore, kDeny, kPartition, kError };
+    Kind kind = Kind::kIgnore;
+    Partition partition;              // kPartition
+    const Pool* pool = nullptr;       // the pool that the partition is a slot of
+    std::optional<unsigned> rank;     // the slot that was taken
+    std::string rank_variable;        // where the rank came from: "PARSL_WORKER_RANK"
+    const Rule* rule = nullptr;       // null: no rule matched
+    OnError on_error = OnError::kFail;
+    std::string chosen_by;  // "RATION_USE" if that made the choice, else empty
+    std::string error;      // kError: one line that says what is wrong and what to do
+    Place place;            // of the rule or no_match that decided
+};
+
+Decision decide(const Policy& policy, const Subject& subject);
+
+// Local rank of a process: RATION_RANK, then the first that is set of the variables which Parsl, MPI
+// launchers and schedulers use, in the order of kRankVariables. PMIX_RANK is global and not used.
+struct Rank {
+    std::string variable;
+    std::string text;                // as found
+    std::optional<unsigned> number;  // nullopt: not a number
+};
+std::optional<Rank> local_rank(const Subject& subject);
+extern const std::vector<std::string> kRankVariables;
+
+// How the driver rounds a share: down to a multiple of `unit`, at least `minimum`.
+struct Granularity {
+    unsigned unit = 1;
+    unsigned minimum = 1;
+};
+// MPS on NVIDIA: even counts, at least 8 (measured on one H100, driver 580: 1 % of 132 -> 8,
+// 33.3 % -> 42, 75 % -> 98, 99 % -> 130).
+inline constexpr Granularity kMpsGranularity{2, 8};
+unsigned granted_units(double percent, unsigned total, Granularity granularity);
+
+// A pool on one device of `total` units, rounded as a whole.
+struct PoolRounding {
+    std::vector<unsigned> granted;  // by slot; 0 where the slot is not on this device
+    unsigned idle = 0;              // units that nobody gets
+    unsigned excess = 0;            // units that are granted more than once
+};
+PoolRounding round_pool(const std::vector<double>& percents, unsigned total,
+                        Granularity granularity);
+
+}  // namespace ration::policy

@@ -1,0 +1,104 @@
+// A policy as values: what the TOML files say, checked and complete. No I/O here.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "shim/policy/diagnostic.h"
+
+namespace ration::policy {
+
+enum class Mechanism { kAuto, kMps, kMig };
+
+// What becomes of a GPU call when the grant cannot be had.
+enum class OnError {
+    kFail,  // the call fails with the API's own error code
+    kWarn,  // one line on stderr, and the program runs without its share
+};
+
+// Bytes, or a percentage of each device's memory.
+struct Memory {
+    std::variant<std::uint64_t, double> amount;
+};
+
+// Which device, as the policy writes it.
+struct DeviceSelector {
+    enum class Kind {
+        kIndex,    // 0: index on the node in PCI order, as nvidia-smi lists them
+        kVisible,  // "visible:0": index into the list that the process was given
+        kUuid,     // "GPU-..." or an unambiguous beginning of one
+        kPci,      // "0000:17:00.0"
+    };
+    Kind kind = Kind::kIndex;
+    unsigned index = 0;  // kIndex, kVisible
+    std::string text;    // as written, for messages; the UUID or the address for the other kinds
+};
+
+// What a process is to get, as written. At most one of share, sm and mig is set.
+struct Partition {
+    std::string name;  // "partition.quarter", or "pool.paper[2]" for a slot
+    Place place;
+    std::optional<double> share;  // percent of each device's SMs, above 0 and at most 100
+    std::optional<unsigned> sm;   // number of SMs of each device
+    std::optional<std::string> mig;  // "MIG-<UUID>"
+    std::optional<Memory> memory;
+    std::vector<DeviceSelector> devices;  // empty: every device that the process sees
+    std::optional<unsigned> priority;     // MPS client priority: 0 normal, 1 below normal
+    Mechanism mechanism = Mechanism::kAuto;
+    bool override_visible = false;  // devices may lie outside the list that the process was given
+};
+
+// Slots of which a process takes one by its local rank.
+struct Pool {
+    std::string name;  // "pool.paper"
+    Place place;
+    std::vector<Partition> slots;
+    bool oversubscribe = false;  // shares on one device may add up to more than 100 %
+};
+
+// Where a rule sends a process.
+struct Use {
+    enum class Kind { kIgnore, kDeny, kPartition, kPool };
+    Kind kind = Kind::kIgnore;
+    std::string name;  // "partition.x" or "pool.x" for these two kinds
+    Place place;
+};
+
+// Conditions of a rule. A key that is absent matches everything; keys are ANDed, the entries of one
+// key are ORed. All but user and group are globs in fnmatch(3)'s sense without FNM_PATHNAME, so `*`
+// crosses slashes.
+struct Match {
+    std::vector<std::string> exe;     // resolved path of the executable
+    std::vector<std::string> script;  // first script argument of an interpreter
+    std::vector<std::string> argv;    // the arguments joined by single spaces
+    std::vector<std::pair<std::string, std::vector<std::string>>> env;  // each name must match
+    std::vector<std::string> user;    // names or decimal uids
+    std::vector<std::string> group;   // names or decimal gids, supplementary ones included
+    std::vector<std::string> cgroup;  // path of the cgroup, "/" first
+    std::vector<std::string> host;    // gethostname(2)
+};
+
+struct Rule {
+    Place place;
+    Match match;
+    Use use;
+    std::vector<Use> may_use;  // what RATION_USE may choose instead
+    std::optional<OnError> on_error;
+};
+
+struct Policy {
+    std::vector<std::string> files;  // in the order in which they were read
+    OnError on_error = OnError::kFail;
+    Use no_match;  // kIgnore unless the policy says otherwise
+    bool locked = false;
+    std::map<std::string, Partition> partitions;  // by "partition.x"
+    std::map<std::string, Pool> pools;            // by "pool.x"
+    std::vector<Rule> rules;                      // in the order of the files
+};
+
+}  // namespace ration::policy

@@ -1,0 +1,38 @@
+// TOML to policy. The only code that knows toml++ is behind this header.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shim/policy/diagnostic.h"
+#include "shim/policy/policy.h"
+
+namespace ration::policy {
+
+// A policy file's name and text. `site` marks files under /etc and /run, which alone may be locked
+// and which must not be writable by everyone.
+struct Source {
+    std::string file;
+    std::string text;
+    bool site = false;
+    bool world_writable = false;
+};
+
+struct Loaded {
+    Policy policy;         // meaningful only if problems is empty
+    Diagnostics problems;  // every mistake of every source, in the order of the text
+};
+
+// Reads one policy from its sources: rules are appended in order, partitions and pools are merged
+// (one name twice is a mistake), [defaults] may stand in one source only. Never throws.
+Loaded read(const std::vector<Source>& sources);
+
+// The policy that `ration run --share ... ` asks for: one partition for everything. Empty strings
+// mean "not given". Problems name the option ("--share: ...").
+struct Inline {
+    std::string share, memory, device, mig, name;
+};
+Loaded read_inline(const Inline& options);
+
+}  // namespace ration::policy
