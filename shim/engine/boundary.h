@@ -20,7 +20,7 @@ extern "C" {
 #define RATION_ENGINE_FILE "libration-engine.so"
 #define RATION_ENGINE_ATTACH "ration_engine_attach"
 
-/* What the front offers. Valid for the life of the process. Hooks are numbered by their row in
+/* What the front offers. Valid for the life of the process. Hooks are numbered by the HOOK rows of
  * shim/preload/hooks.def. */
 typedef struct ration_front {
     uint32_t abi;

@@ -1,0 +1,90 @@
+#include "shim/preload/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <initializer_list>
+
+#include "shim/engine/boundary.h"
+#include "shim/preload/front.h"
+#include "shim/preload/libc.h"
+#include "shim/preload/objects.h"
+#include "shim/preload/typed.h"
+
+namespace ration::front {
+namespace {
+
+// Initial-exec: a preloaded object has its place in the static TLS block, so that an access neither
+// allocates nor calls the loader.
+__attribute__((tls_model("initial-exec"))) thread_local int driver_depth = 0;
+
+constexpr ration_front kFront = {
+    .abi = RATION_ENGINE_ABI,
+    .hook_count = kHookCount,
+    .real = [](uint32_t hook) { return hook < kHookCount ? real(Hook{hook}) : nullptr; },
+    .driver_symbol = &objects::driver_definition,
+    .route = [](uint32_t hook, void* function) { route(hook, function); },
+    .depth = [] { return &driver_depth; },
+};
+
+bool set(const char* variable) {
+    const char* const value = getenv(variable);
+    return value != nullptr && *value != '\0';
+}
+
+bool exists(const char* folder, const char* file) {
+    char path[4096];
+    if (strlen(folder) + strlen(file) >= sizeof path) return true;
+    return access(strcat(strcpy(path, folder), file), F_OK) == 0;
+}
+
+// Errs on the side of "yes": the engine knows exactly. The places are those of
+// shim/policy/search.h.
+bool policy_in_sight() {
+    for (const char* variable :
+         {"RATION_POLICY", "RATION_SHARE", "RATION_MEMORY", "RATION_DEVICE", "RATION_MIG"}) {
+        if (set(variable)) return true;
+    }
+    if (exists("/etc/ration", "/policy.toml") || exists("/etc/ration", "/policy.d") ||
+        exists("/run/ration", "/policy.d")) {
+        return true;
+    }
+    if (set("XDG_CONFIG_HOME")) return exists(getenv("XDG_CONFIG_HOME"), "/ration/policy.toml");
+    return set("HOME") && exists(getenv("HOME"), "/.config/ration/policy.toml");
+}
+
+Attached refuse(const char* text, const char* detail) {
+    char line[2048];
+    const char* const advice =
+        "; this process has a policy, so its GPU calls fail: reinstall ration, restart the job, or "
+        "remove libration.so from LD_PRELOAD";
+    line[0] = '\0';
+    for (const char* part : {text, detail, advice}) {
+        strncat(line, part, sizeof line - 1 - strlen(line));
+    }
+    libc::say(line);
+    return {CUDA_ERROR_NOT_PERMITTED};
+}
+
+}  // namespace
+
+Attached attach_engine() {
+    if (!policy_in_sight()) return {};
+    char path[4096];
+    if (!objects::beside_us(RATION_ENGINE_FILE, path, sizeof path)) {
+        return refuse("cannot find the folder of libration.so", "");
+    }
+    const char* why = "";
+    void* const engine = libc::open(path, &why);
+    if (engine == nullptr) return refuse("cannot load the engine: ", why);
+    const auto attach =
+        reinterpret_cast<ration_engine_attach_fn>(libc::real_dlsym()(engine, RATION_ENGINE_ATTACH));
+    if (attach == nullptr) return refuse(path, " is not an engine of this version");
+    char reason[1024] = "";
+    const int code = attach(&kFront, reason, sizeof reason);
+    if (code != 0 && reason[0] != '\0') libc::say(reason);
+    return {code};
+}
+
+}  // namespace ration::front

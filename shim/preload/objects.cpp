@@ -1,0 +1,250 @@
+#include "shim/preload/objects.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+namespace ration::objects {
+namespace {
+
+// An object's dynamic section, as far as a look-up by name needs it.
+class Object {
+  public:
+    explicit Object(const dl_phdr_info& info) : info_(info) {
+        for (int i = 0; i < info.dlpi_phnum; ++i) {
+            if (info.dlpi_phdr[i].p_type == PT_DYNAMIC) {
+                read(
+                    reinterpret_cast<const ElfW(Dyn)*>(info.dlpi_addr + info.dlpi_phdr[i].p_vaddr));
+            }
+        }
+    }
+
+    const dl_phdr_info& info() const { return info_; }
+    const char* soname() const {
+        return strings_ != nullptr && soname_ != 0 ? strings_ + soname_ : "";
+    }
+
+    bool contains(const void* address) const {
+        const auto where = reinterpret_cast<ElfW(Addr)>(address);
+        for (int i = 0; i < info_.dlpi_phnum; ++i) {
+            const ElfW(Phdr)& segment = info_.dlpi_phdr[i];
+            const ElfW(Addr) begin = info_.dlpi_addr + segment.p_vaddr;
+            if (segment.p_type == PT_LOAD && where >= begin && where < begin + segment.p_memsz) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    // Default version first; a hidden one (dlsym@GLIBC_2.2.5 on new systems) serves as well.
+    void* function(const char* name) const {
+        if (symbols_ == nullptr || strings_ == nullptr || gnu_hash_ == nullptr) return nullptr;
+        return lookup(name, gnu_hash(name));
+    }
+
+  private:
+    static uint32_t gnu_hash(const char* name) {
+        uint32_t hash = 5381;
+        for (; *name != '\0'; ++name) hash = hash * 33 + static_cast<unsigned char>(*name);
+        return hash;
+    }
+
+    // glibc relocates these pointers in place when it maps an object, but not those of the vDSO.
+    template <class T>
+    const T* pointer(ElfW(Addr) value) const {
+        if (value < info_.dlpi_addr) value += info_.dlpi_addr;
+        return reinterpret_cast<const T*>(value);
+    }
+
+    void read(const ElfW(Dyn) * entry) {
+        for (; entry->d_tag != DT_NULL; ++entry) {
+            switch (entry->d_tag) {
+                case DT_SYMTAB:
+                    symbols_ = pointer<ElfW(Sym)>(entry->d_un.d_ptr);
+                    break;
+                case DT_STRTAB:
+                    strings_ = pointer<char>(entry->d_un.d_ptr);
+                    break;
+                case DT_GNU_HASH:
+                    gnu_hash_ = pointer<uint32_t>(entry->d_un.d_ptr);
+                    break;
+                case DT_VERSYM:
+                    versions_ = pointer<uint16_t>(entry->d_un.d_ptr);
+                    break;
+                case DT_SONAME:
+                    soname_ = entry->d_un.d_val;
+                    break;
+                default:
+                    break;
+            }
+        }
+    }
+
+    // The table's layout: header {buckets, first symbol, bloom words, bloom shift}, bloom filter of
+    // native words, buckets, one hash per symbol whose lowest bit ends a chain. (The filter only
+    // speeds up misses; a walk happens a few times in a process's life.)
+    void* lookup(const char* name, uint32_t hash) const {
+        const uint32_t bucket_count = gnu_hash_[0];
+        const uint32_t first = gnu_hash_[1];
+        const uint32_t* const buckets =
+            gnu_hash_ + 4 + gnu_hash_[2] * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
+        const uint32_t* const chain = buckets + bucket_count;
+        if (bucket_count == 0) return nullptr;
+        void* hidden = nullptr;
+        uint32_t index = buckets[hash % bucket_count];
+        if (index < first) return nullptr;
+        for (;; ++index) {
+            const uint32_t entry = chain[index - first];
+            if ((entry | 1) == (hash | 1) && is_function(symbols_[index], name)) {
+                void* const address =
+                    reinterpret_cast<void*>(info_.dlpi_addr + symbols_[index].st_value);
+                const bool is_hidden = versions_ != nullptr && (versions_[index] & 0x8000) != 0;
+                if (!is_hidden) return address;
+                hidden = address;
+            }
+            if ((entry & 1) != 0) return hidden;
+        }
+    }
+
+    bool is_function(const ElfW(Sym) & symbol, const char* name) const {
+        return symbol.st_shndx != SHN_UNDEF && ELF64_ST_TYPE(symbol.st_info) == STT_FUNC &&
+               strcmp(strings_ + symbol.st_name, name) == 0;
+    }
+
+    const dl_phdr_info& info_;
+    const ElfW(Sym) * symbols_ = nullptr;
+    const char* strings_ = nullptr;
+    const uint32_t* gnu_hash_ = nullptr;
+    const uint16_t* versions_ = nullptr;
+    ElfW(Xword) soname_ = 0;
+};
+
+bool is_ours(const Object& object) {
+    return object.contains(reinterpret_cast<const void*>(&is_ours));
+}
+
+// Calls visit(const Object&) for each object in load order until it returns true.
+template <class Visit>
+void walk(Visit visit) {
+    dl_iterate_phdr(
+        [](dl_phdr_info* info, size_t, void* data) -> int {
+            return (*static_cast<Visit*>(data))(Object(*info)) ? 1 : 0;
+        },
+        &visit);
+}
+
+bool is_driver(const Object& object) { return strcmp(object.soname(), kDriverSoname) == 0; }
+
+// The path that is mapped at `address`, from /proc/self/maps.
+bool mapped_path(const void* address, char* path, size_t capacity) {
+    const int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    if (maps < 0) return false;
+    char text[8192];
+    size_t held = 0;
+    bool found = false;
+    ssize_t got = 0;
+    while (!found && (got = read(maps, text + held, sizeof text - 1 - held)) > 0) {
+        held += static_cast<size_t>(got);
+        text[held] = '\0';
+        char* line = text;
+        for (char* end = nullptr; !found && (end = strchr(line, '\n')) != nullptr; line = end + 1) {
+            *end = '\0';
+            char* cursor = line;
+            auto number = [&cursor] {
+                uintptr_t value = 0;
+                for (;; ++cursor) {
+                    const char c = *cursor;
+                    if (c >= '0' && c <= '9')
+                        value = value * 16 + static_cast<uintptr_t>(c - '0');
+                    else if (c >= 'a' && c <= 'f')
+                        value = value * 16 + 10 + static_cast<uintptr_t>(c - 'a');
+                    else
+                        return value;
+                }
+            };
+            const uintptr_t begin = number();
+            ++cursor;
+            const uintptr_t end_address = number();
+            const auto where = reinterpret_cast<uintptr_t>(address);
+            const char* const name = strchr(line, '/');
+            if (where < begin || where >= end_address || name == nullptr) continue;
+            if (strlen(name) >= capacity) break;
+            strcpy(path, name);
+            found = true;
+        }
+        held = strlen(line);
+        memmove(text, line, held);
+    }
+    close(maps);
+    return found;
+}
+
+bool own_path(char* path, size_t capacity) {
+    bool absolute = false;
+    walk([&](const Object& object) {
+        if (!is_ours(object)) return false;
+        const char* const name = object.info().dlpi_name;
+        absolute = name != nullptr && name[0] == '/' && strlen(name) < capacity;
+        if (absolute) strcpy(path, name);
+        return true;
+    });
+    return absolute || mapped_path(reinterpret_cast<const void*>(&own_path), path, capacity);
+}
+
+}  // namespace
+
+void* next_definition(const char* name) {
+    bool behind_us = false;
+    void* definition = nullptr;
+    walk([&](const Object& object) {
+        if (behind_us) definition = object.function(name);
+        behind_us = behind_us || is_ours(object);
+        return definition != nullptr;
+    });
+    return definition;
+}
+
+void* definition_beside(const void* address, const char* name) {
+    void* definition = nullptr;
+    walk([&](const Object& object) {
+        if (!object.contains(address)) return false;
+        definition = object.function(name);
+        return true;
+    });
+    return definition;
+}
+
+void* driver_definition(const char* name) {
+    void* definition = nullptr;
+    walk([&](const Object& object) {
+        if (!is_driver(object)) return false;
+        definition = object.function(name);
+        return true;
+    });
+    return definition;
+}
+
+bool in_driver(const void* address) {
+    bool inside = false;
+    walk([&](const Object& object) {
+        if (!object.contains(address)) return false;
+        inside = is_driver(object);
+        return true;
+    });
+    return inside;
+}
+
+bool beside_us(const char* file, char* path, unsigned long capacity) {
+    if (!own_path(path, capacity)) return false;
+    char* const slash = strrchr(path, '/');
+    if (slash == nullptr) return false;
+    const size_t folder = static_cast<size_t>(slash + 1 - path);
+    if (folder + strlen(file) >= capacity) return false;
+    strcpy(slash + 1, file);
+    return true;
+}
+
+}  // namespace ration::objects

@@ -1,0 +1,30 @@
+// The objects that the loader has mapped into this process, read without calling the dl* family.
+//
+// Why not dlopen, dlsym and dladdr: before glibc 2.34 they live in libdl, which a program need not
+// have; they report errors through dlerror, which belongs to the program; and the front must find
+// the dlsym that it interposes in the first place.
+#pragma once
+
+namespace ration::objects {
+
+// First definition of a function `name` in the objects that follow libration.so in load order: what
+// dlsym(RTLD_NEXT) answers for objects that were loaded at start. Null if there is none.
+void* next_definition(const char* name);
+
+// Definition of `name` in the object whose text contains `address`. Null if it has none.
+void* definition_beside(const void* address, const char* name);
+
+// Definition of `name` in the driver library, wherever it was loaded. Null if the driver is not
+// loaded or has no such symbol.
+void* driver_definition(const char* name);
+
+// True if `address` lies in the driver library: the object whose SONAME is libcuda.so.1.
+bool in_driver(const void* address);
+
+// Writes the path of `file` in libration.so's own folder. False if the folder cannot be found or
+// the path does not fit. Absolute even where LD_PRELOAD named a relative path.
+bool beside_us(const char* file, char* path, unsigned long capacity);
+
+inline constexpr const char* kDriverSoname = "libcuda.so.1";
+
+}  // namespace ration::objects

@@ -1,0 +1,123 @@
+/* The exported symbols: one indirect jump for each hook, and dlsym.
+ *
+ * In assembly because both must leave the stack and every argument register exactly as the program
+ * set them, in unoptimised builds too: dlsym's behaviour depends on its return address, by which the
+ * loader knows the caller (RTLD_NEXT, RTLD_DEFAULT).
+ */
+#if defined(__CET__)
+#include <cet.h>
+#else
+#define _CET_ENDBR
+#endif
+
+        .text
+        .set    hook_index, 0
+
+#if defined(__x86_64__)
+
+.macro JUMP symbol
+        .globl  \symbol
+        .type   \symbol, @function
+        .p2align 4
+\symbol:
+        .cfi_startproc
+        _CET_ENDBR
+        jmp     *ration_slots + 8 * hook_index(%rip)
+        .cfi_endproc
+        .size   \symbol, . - \symbol
+        .set    hook_index, hook_index + 1
+.endm
+
+        .globl  dlsym
+        .type   dlsym, @function
+        .p2align 4
+dlsym:
+        .cfi_startproc
+        _CET_ENDBR
+        pushq   %rdi
+        .cfi_adjust_cfa_offset 8
+        pushq   %rsi
+        .cfi_adjust_cfa_offset 8
+        movq    16(%rsp), %rdx          /* the return address: who asks */
+        subq    $8, %rsp                /* calls need 16-byte alignment */
+        .cfi_adjust_cfa_offset 8
+        call    ration_route_dlsym
+        addq    $8, %rsp
+        .cfi_adjust_cfa_offset -8
+        popq    %rsi
+        .cfi_adjust_cfa_offset -8
+        popq    %rdi
+        .cfi_adjust_cfa_offset -8
+        testq   %rax, %rax
+        jz      1f
+        jmp     *%rax
+1:      ret                             /* no dlsym in this program: null */
+        .cfi_endproc
+        .size   dlsym, . - dlsym
+
+#elif defined(__aarch64__)
+
+/* bti c, as the hint that older processors take for a nop. Indirect branches leave through x16 or
+ * x17, which a landing pad "bti c" accepts. */
+#define BTI_C   hint #34
+
+.macro JUMP symbol
+        .globl  \symbol
+        .type   \symbol, %function
+        .p2align 4
+\symbol:
+        .cfi_startproc
+        BTI_C
+        adrp    x16, ration_slots + 8 * hook_index
+        ldr     x16, [x16, :lo12:ration_slots + 8 * hook_index]
+        br      x16
+        .cfi_endproc
+        .size   \symbol, . - \symbol
+        .set    hook_index, hook_index + 1
+.endm
+
+        .globl  dlsym
+        .type   dlsym, %function
+        .p2align 4
+dlsym:
+        .cfi_startproc
+        BTI_C
+        stp     x29, x30, [sp, #-32]!
+        .cfi_adjust_cfa_offset 32
+        .cfi_rel_offset x29, 0
+        .cfi_rel_offset x30, 8
+        stp     x0, x1, [sp, #16]
+        mov     x29, sp
+        mov     x2, x30                 /* the return address: who asks */
+        bl      ration_route_dlsym
+        mov     x16, x0
+        ldp     x0, x1, [sp, #16]
+        ldp     x29, x30, [sp], #32
+        .cfi_adjust_cfa_offset -32
+        .cfi_restore x29
+        .cfi_restore x30
+        cbz     x16, 1f
+        br      x16
+1:      mov     x0, xzr                 /* no dlsym in this program: null */
+        ret
+        .cfi_endproc
+        .size   dlsym, . - dlsym
+
+#else
+#error "ration has no jump stubs for this processor"
+#endif
+
+#define HOOK(symbol, family) JUMP symbol
+#define FRONT(symbol, family)
+#include "shim/preload/hooks.def"
+
+        .section .note.GNU-stack, "", %progbits
+
+#if defined(__aarch64__)
+/* Tells the linker that this file has landing pads, so that it does not switch BTI off for all. */
+        .section .note.gnu.property, "a"
+        .p2align 3
+        .word   4, 16, 5                /* sizes of name and description, NT_GNU_PROPERTY_TYPE_0 */
+        .asciz  "GNU"
+        .word   0xc0000000, 4, 1, 0     /* GNU_PROPERTY_AARCH64_FEATURE_1_AND: BTI */
+#endif
