@@ -1,6 +1,7 @@
 # Finds cuda.h (13.0 or newer) and offers it as the target `cuda_headers`. Only the header: no CUDA
 # library is ever linked. Looked for in RATION_CUDA_INCLUDE, the installed toolkit, and
 # build/cuda-headers, where tools/quickstart unpacks NVIDIA's nvidia-cuda-runtime wheel.
+# `cmake -P` on this file only looks: it succeeds if a header is found.
 set(RATION_CUDA_MINIMUM 13000)
 
 function(ration_cuda_version dir out)
@@ -14,7 +15,7 @@ function(ration_cuda_version dir out)
 endfunction()
 
 set(candidates ${RATION_CUDA_INCLUDE} $ENV{CUDA_HOME}/include /usr/local/cuda/include /usr/include
-    ${PROJECT_SOURCE_DIR}/build/cuda-headers)
+    ${CMAKE_CURRENT_LIST_DIR}/../../build/cuda-headers)
 set(found "")
 foreach(dir IN LISTS candidates)
     ration_cuda_version(${dir} version)
@@ -26,6 +27,9 @@ endforeach()
 if(NOT found)
     message(FATAL_ERROR "no cuda.h of version ${RATION_CUDA_MINIMUM} or newer: run tools/quickstart, "
         "which fetches the header, or set RATION_CUDA_INCLUDE to the folder that holds it")
+endif()
+if(CMAKE_SCRIPT_MODE_FILE)
+    return()
 endif()
 add_library(cuda_headers INTERFACE)
 target_include_directories(cuda_headers SYSTEM INTERFACE ${found})

@@ -15,7 +15,7 @@ set(CMAKE_CXX_FLAGS_DEV "-O1 -g1 -fno-omit-frame-pointer")
 add_library(ration_flags INTERFACE)
 target_include_directories(ration_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(ration_flags INTERFACE
-    -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wcast-align -Wunused
+    -Wall -Wextra -Wpedantic -Wshadow $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> -Wcast-align -Wunused
     $<$<BOOL:${RATION_WERROR}>:-Werror>)
 target_compile_definitions(ration_flags INTERFACE
     _GNU_SOURCE RATION_VERSION="${PROJECT_VERSION}")
