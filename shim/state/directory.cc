@@ -1,0 +1,160 @@
+#include "shim/state/directory.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace ration::state {
+namespace {
+
+using Kind = RuntimeDirectory::Kind;
+
+std::string number(uid_t uid) { return std::to_string(uid); }
+
+// What makes `parent` unfit to hold users' parts, or "". Where everyone may write without the
+// sticky bit, somebody could swap a part for one of their own, with a false MPS daemon in it.
+std::string unfit(const std::string& parent, const struct stat& info) {
+    if (!S_ISDIR(info.st_mode)) return parent + " is not a directory";
+    if ((info.st_mode & S_IWOTH) != 0 && (info.st_mode & S_ISVTX) == 0) {
+        return parent + " can be changed by everyone: chmod +t it";
+    }
+    return "";
+}
+
+// Makes the last component of `path`. False if there is none afterwards.
+bool make_directory(const std::string& path, mode_t mode, std::string& why) {
+    if (mkdir(path.c_str(), mode) != 0) {
+        if (errno == EEXIST) return true;
+        why = failure(path);
+        return false;
+    }
+    // The umask of the program may have taken bits away, and it is not ours to change.
+    const Descriptor made(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!made || fchmod(made.get(), mode) != 0) {
+        why = failure(path);
+        return false;
+    }
+    return true;
+}
+
+// Can `path` be this user's part? Makes it if asked to.
+bool usable(const std::string& path, uid_t uid, mode_t mode, bool create, std::string& why) {
+    if (create && uid == geteuid() && !make_directory(path, mode, why)) return false;
+    struct stat info;
+    if (lstat(path.c_str(), &info) != 0) {
+        if (errno == ENOENT && !create) return true;
+        why = failure(path);
+        return false;
+    }
+    if (!S_ISDIR(info.st_mode)) {
+        why = path + (S_ISLNK(info.st_mode) ? " is a symbolic link" : " is not a directory") +
+              ": remove it";
+        return false;
+    }
+    if (info.st_uid != uid) {
+        why = path + " belongs to uid " + number(info.st_uid) + ", not " + number(uid) +
+              ": have it removed";
+        return false;
+    }
+    if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        why = path + " can be changed by others: chmod go-w it";
+        return false;
+    }
+    return true;
+}
+
+RuntimeDirectory in_override(const std::string& root, uid_t uid, bool create) {
+    RuntimeDirectory none{Kind::kNone, "", "", ""};
+    if (root.empty() || root[0] != '/') {
+        none.why = "RATION_RUNTIME_DIR must be an absolute path, not \"" + root + "\"";
+        return none;
+    }
+    if (create && !make_directory(root, 0755, none.why)) return none;
+    struct stat info;
+    if (stat(root.c_str(), &info) != 0) {
+        if (errno != ENOENT) {
+            none.why = failure(root);
+            return none;
+        }
+    } else if (none.why = unfit(root, info); !none.why.empty()) {
+        return none;
+    }
+    const std::string path = root + "/" + kPartPrefix + number(uid);
+    if (!usable(path, uid, 0700, create, none.why)) return none;
+    return {Kind::kOverride, path, root, ""};
+}
+
+// "" with no reason if the site has made no such directory.
+std::string system_part(const Places& places, uid_t uid, bool create, std::string& why) {
+    struct stat info;
+    if (lstat(places.system.c_str(), &info) != 0) {
+        if (errno != ENOENT) why = failure(places.system);
+        return "";
+    }
+    if (why = unfit(places.system, info); !why.empty()) return "";
+    if (info.st_uid != places.system_owner || (info.st_mode & S_IWOTH) == 0) {
+        why = places.system + " is not owned by root with mode 1777: install ration.tmpfiles.conf";
+        return "";
+    }
+    std::string path = places.system + "/" + kPartPrefix + number(uid);
+    return usable(path, uid, 0755, create, why) ? path : "";
+}
+
+std::string user_part(const Places& places, uid_t uid, bool create, std::string& why) {
+    struct stat info;
+    if (stat(places.user_parent.c_str(), &info) != 0) {
+        why = failure(places.user_parent);
+        return "";
+    }
+    if (why = unfit(places.user_parent, info); !why.empty()) return "";
+    std::string path = places.user_parent + "/" + kUserPrefix + number(uid);
+    return usable(path, uid, 0700, create, why) ? path : "";
+}
+
+}  // namespace
+
+std::string failure(const std::string& path) {
+    const int error = errno;
+    char buffer[128];
+    return path + ": " + strerror_r(error, buffer, sizeof buffer);
+}
+
+RuntimeDirectory find_directory(const Places& places, uid_t uid,
+                                const std::optional<std::string>& override_path, bool create) {
+    if (override_path) return in_override(*override_path, uid, create);
+    std::string system_why;
+    if (auto path = system_part(places, uid, create, system_why); !path.empty()) {
+        return {Kind::kSystem, path, places.system, ""};
+    }
+    std::string user_why;
+    if (auto path = user_part(places, uid, create, user_why); !path.empty()) {
+        return {Kind::kUser, path, path, system_why};
+    }
+    if (system_why.empty()) system_why = places.system + " does not exist";
+    return {Kind::kNone, "", "", system_why + "; " + user_why};
+}
+
+RuntimeDirectory runtime_directory(uid_t uid, const std::optional<std::string>& override_path,
+                                   bool create) try {
+    return find_directory(Places{}, uid, override_path, create);
+} catch (...) {
+    return {};
+}
+
+Descriptor open_part(const std::string& path, uid_t uid, std::string& why) {
+    Descriptor part(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat info;
+    if (!part || fstat(part.get(), &info) != 0) {
+        why = failure(path);
+        return {};
+    }
+    if (info.st_uid != uid) {
+        why = path + " belongs to uid " + number(info.st_uid) + ", not " + number(uid);
+        return {};
+    }
+    return part;
+}
+
+}  // namespace ration::state

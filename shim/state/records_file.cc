@@ -1,0 +1,251 @@
+#include "shim/state/records_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <numeric>
+
+#include "shim/state/directory.h"
+
+namespace ration::state {
+namespace {
+
+using Index = std::array<std::int64_t, kSlotCount>;
+
+constexpr off_t offset_of(unsigned slot) {
+    return static_cast<off_t>(kSlotsOffset) + static_cast<off_t>(slot) * kSlotSize;
+}
+constexpr off_t claimed_offset(unsigned slot) {
+    return static_cast<off_t>(kIndexOffset) + static_cast<off_t>(slot) * 8;
+}
+
+bool read_all(int fd, void* data, std::size_t size, off_t offset) {
+    return pread(fd, data, size, offset) == static_cast<ssize_t>(size);
+}
+bool write_all(int fd, const void* data, std::size_t size, off_t offset) {
+    return pwrite(fd, data, size, offset) == static_cast<ssize_t>(size);
+}
+
+struct flock first_byte(short type, off_t offset) {
+    struct flock lock {};
+    lock.l_type = type;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = offset;
+    lock.l_len = 1;
+    return lock;
+}
+
+// Errors other than "somebody holds it" (a file system without locks) are left in errno.
+bool try_lock(int fd, unsigned slot) {
+    auto lock = first_byte(F_WRLCK, offset_of(slot));
+    return fcntl(fd, F_SETLK, &lock) == 0;
+}
+void unlock(int fd, unsigned slot) {
+    auto lock = first_byte(F_UNLCK, offset_of(slot));
+    fcntl(fd, F_SETLK, &lock);
+}
+
+bool write_empty_file(int fd) {
+    const FileHeader header = make_header();
+    return write_all(fd, &header, sizeof header, 0) && ftruncate(fd, kSlotsOffset) == 0;
+}
+
+// Gives the finished file its name; somebody else's that is there already is as good.
+bool publish_name(int part, int fd, const char* temporary) {
+    if (temporary != nullptr) {
+        const bool linked = linkat(part, temporary, part, kFileName, 0) == 0 || errno == EEXIST;
+        const int error = errno;
+        unlinkat(part, temporary, 0);
+        errno = error;
+        return linked;
+    }
+    const std::string self = "/proc/self/fd/" + std::to_string(fd);
+    return linkat(AT_FDCWD, self.c_str(), part, kFileName, AT_SYMLINK_FOLLOW) == 0 ||
+           errno == EEXIST;
+}
+
+bool fill_and_name(int part, int fd, mode_t mode, const char* temporary) {
+    // The file appears complete or not at all, whoever is killed meanwhile; fchmod because the
+    // umask of the program is not ours to change.
+    return fchmod(fd, mode) == 0 && write_empty_file(fd) && publish_name(part, fd, temporary);
+}
+
+bool create_records(int part, mode_t mode) {
+    const Descriptor nameless(openat(part, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (nameless && fill_and_name(part, nameless.get(), mode, nullptr)) return true;
+    // A file system without O_TMPFILE, or no /proc: a name of our own first.
+    if (errno == ENOSPC || errno == EDQUOT || errno == EROFS || errno == EACCES) return false;
+    const std::string name = "new-" + std::to_string(getpid());
+    unlinkat(part, name.c_str(), 0);
+    const Descriptor named(
+        openat(part, name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600));
+    return named && fill_and_name(part, named.get(), mode, name.c_str());
+}
+
+// Programs and shells use the low numbers, and a parent may have chosen one for its child to find.
+Descriptor move_high(Descriptor low) {
+    for (const int floor : {201, 101, 51, 21, 11, 3}) {
+        Descriptor high(fcntl(low.get(), F_DUPFD_CLOEXEC, floor));
+        if (high) return high;
+    }
+    // Never keep 0, 1 or 2: the program would write its output into the file.
+    return low.get() > 2 ? std::move(low) : Descriptor();
+}
+
+std::string unfit(int fd, uid_t uid) {
+    struct stat info;
+    if (fstat(fd, &info) != 0) return "cannot be examined";
+    if (!S_ISREG(info.st_mode)) return "is not a plain file: remove it";
+    if (info.st_uid != uid) return "belongs to uid " + std::to_string(info.st_uid);
+    if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) return "can be changed by others: chmod go-w it";
+    FileHeader header{};
+    if (!read_all(fd, &header, sizeof header, 0)) return "is not a records file: remove it";
+    const FileHeader expected = make_header();
+    std::string why = unreadable(header);
+    if (why.empty() && std::memcmp(&header, &expected, sizeof header) != 0) {
+        why = "a layout of another ration";
+    }
+    return why.empty() ? "" : "holds " + why + ": remove it";
+}
+
+std::int64_t nanoseconds_now() {
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::int64_t>(now.tv_sec) * 1000000000 + now.tv_nsec;
+}
+
+// With the lock held: is the record in the slot nevertheless that of a living process?
+bool owner_runs(int fd, unsigned slot, const Identity& self) {
+    char bytes[kSlotSize];
+    Found found;
+    if (!read_all(fd, bytes, sizeof bytes, offset_of(slot))) return false;
+    if (decode(bytes, sizeof bytes, found) != Content::kRecord) return false;
+    return found.identity.pid != self.pid && runs(found.identity);
+}
+
+enum class Try { kTaken, kBusy, kChanged, kFailed };
+
+// `seen` is what the index said when the slot was chosen: another value now means that somebody
+// took the slot and let it go since, and has left a record younger than the others.
+Try try_slot(int fd, unsigned slot, std::int64_t seen, const Identity& self) {
+    if (!try_lock(fd, slot)) {
+        return errno == EAGAIN || errno == EACCES ? Try::kBusy : Try::kFailed;
+    }
+    std::int64_t claimed = 0;
+    Try result = Try::kFailed;
+    if (!read_all(fd, &claimed, sizeof claimed, claimed_offset(slot))) {
+        errno = EIO;
+    } else if (claimed != seen) {
+        result = Try::kChanged;
+    } else if (claimed != 0 && owner_runs(fd, slot, self)) {
+        result = Try::kBusy;
+    } else {
+        static constexpr char kEmpty[kSlotSize] = {};
+        claimed = nanoseconds_now();
+        // The whole page is written now, so that a full file system shows here and not later.
+        if (write_all(fd, kEmpty, sizeof kEmpty, offset_of(slot)) &&
+            write_all(fd, &claimed, sizeof claimed, claimed_offset(slot))) {
+            return Try::kTaken;
+        }
+    }
+    const int error = errno;
+    unlock(fd, slot);
+    errno = error;
+    return result;
+}
+
+}  // namespace
+
+Descriptor open_records(const std::string& part, uid_t uid, std::string& why) {
+    const Descriptor directory = open_part(part, uid, why);
+    if (!directory) return {};
+    const std::string path = part + "/" + kFileName;
+    const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    // First without O_CREAT: most often the file is there.
+    Descriptor file(openat(directory.get(), kFileName, flags));
+    if (!file && errno == ENOENT) {
+        struct stat info;
+        const bool open_to_all =
+            fstat(directory.get(), &info) == 0 && (info.st_mode & S_IXOTH) != 0;
+        if (create_records(directory.get(), open_to_all ? 0644 : 0600)) {
+            file = Descriptor(openat(directory.get(), kFileName, flags));
+        }
+    }
+    if (!file) {
+        why = errno == ELOOP ? path + " is a symbolic link: remove it" : failure(path);
+        return {};
+    }
+    if (const auto flaw = unfit(file.get(), uid); !flaw.empty()) {
+        why = path + " " + flaw;
+        return {};
+    }
+    file = move_high(std::move(file));
+    if (!file) why = path + ": no file descriptor is free: raise ulimit -n";
+    return file;
+}
+
+std::optional<Claim> claim_slot(int fd, const Identity& self, std::string& why) {
+    const auto index = std::make_unique<Index>();
+    std::array<std::uint16_t, kSlotCount> order;
+    constexpr int kRounds = 64;
+    for (int round = 0; round < kRounds; ++round) {
+        if (!read_all(fd, index->data(), sizeof(Index), kIndexOffset)) {
+            why = "the records file is cut short: remove it";
+            return std::nullopt;
+        }
+        std::iota(order.begin(), order.end(), std::uint16_t{0});
+        std::sort(order.begin(), order.end(), [&](std::uint16_t a, std::uint16_t b) {
+            return (*index)[a] != (*index)[b] ? (*index)[a] < (*index)[b] : a < b;
+        });
+        bool changed = false;
+        for (const unsigned slot : order) {
+            const Try result = try_slot(fd, slot, (*index)[slot], self);
+            if (result == Try::kTaken) return Claim{slot};
+            if (result == Try::kFailed) {
+                why = failure("a place in the records file");
+                return std::nullopt;
+            }
+            changed = result == Try::kChanged || changed;
+        }
+        if (!changed) break;
+    }
+    why = "all " + std::to_string(kSlotCount) + " places for records are taken by live processes";
+    return std::nullopt;
+}
+
+bool reclaim_slot(int fd, unsigned slot, const Identity& self, std::uint64_t& sequence) {
+    char bytes[kSlotSize];
+    Found found;
+    if (!try_lock(fd, slot)) return false;
+    if (read_all(fd, bytes, sizeof bytes, offset_of(slot)) &&
+        decode(bytes, sizeof bytes, found) == Content::kRecord && found.identity.pid == self.pid &&
+        found.identity.start_ticks == self.start_ticks) {
+        sequence = found.sequence;
+        return true;
+    }
+    unlock(fd, slot);
+    return false;
+}
+
+bool write_copy(int fd, unsigned slot, const Copy& copy) {
+    const off_t half = (copy.sequence & 1) * (kSlotSize / 2);
+    return write_all(fd, &copy, sizeof copy, offset_of(slot) + half);
+}
+
+bool locked_by_other(int fd, off_t offset) {
+    auto lock = first_byte(F_WRLCK, offset);
+    return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+bool same_file(int fd, dev_t device, ino_t inode) {
+    struct stat info;
+    return fstat(fd, &info) == 0 && info.st_dev == device && info.st_ino == inode;
+}
+
+}  // namespace ration::state
