@@ -1,0 +1,1 @@
+ration_unit_test(state_layout_test SOURCES state_layout_test.cc LIBRARIES ration_state)
