@@ -1,0 +1,160 @@
+// ration check: every mistake of a policy.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "shim/policy/read.h"
+#include "shim/policy/search.h"
+#include "tools/ration/command.h"
+#include "tools/ration/failure.h"
+#include "tools/ration/output.h"
+#include "tools/ration/share_options.h"
+
+namespace ration::tool {
+namespace {
+
+struct Options {
+    std::vector<std::string> files;
+    bool each = false;
+    bool site = false;
+};
+
+std::string read_standard_input() {
+    std::string text;
+    std::array<char, 65536> buffer{};
+    for (ssize_t size = 0; (size = read(STDIN_FILENO, buffer.data(), buffer.size())) > 0;) {
+        text.append(buffer.data(), static_cast<std::size_t>(size));
+    }
+    return text;
+}
+
+// Files below the site's folders are read as the library reads them there.
+bool is_site(const std::string& file) {
+    std::error_code error;
+    const std::string path = std::filesystem::canonical(file, error).string();
+    const policy::SitePaths site;
+    return path.rfind(site.etc + "/", 0) == 0 || path.rfind(site.run + "/", 0) == 0;
+}
+
+policy::Loaded load_files(const std::vector<std::string>& files, bool site) {
+    std::vector<policy::Source> sources;
+    policy::Diagnostics unreadable;
+    for (const std::string& file : files) {
+        if (file == "-") {
+            sources.push_back({"<stdin>", read_standard_input(), site, false});
+        } else if (auto source = policy::load(file, site || is_site(file), unreadable)) {
+            sources.push_back(std::move(*source));
+        }
+    }
+    policy::Loaded loaded = policy::read(sources);
+    loaded.problems.insert(loaded.problems.begin(), unreadable.begin(), unreadable.end());
+    return loaded;
+}
+
+Json to_json(const policy::Loaded& loaded) {
+    Json problems = Json::array();
+    for (const policy::Diagnostic& problem : loaded.problems) {
+        problems.push_back({{"file", problem.place.file},
+                            {"line", problem.place.line},
+                            {"column", problem.place.column},
+                            {"text", problem.text}});
+    }
+    return {{"problems", problems},
+            {"files", loaded.policy.files},
+            {"rules", loaded.policy.rules.size()},
+            {"partitions", loaded.policy.partitions.size()},
+            {"pools", loaded.policy.pools.size()}};
+}
+
+std::string count(std::size_t number, const std::string& noun) {
+    return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+}
+
+std::string summary(const policy::Loaded& loaded) {
+    std::string text;
+    for (const policy::Diagnostic& problem : loaded.problems) {
+        text += policy::format(problem) + "\n";
+    }
+    if (!loaded.problems.empty()) {
+        return text;
+    }
+    std::string files;
+    for (const std::string& file : loaded.policy.files) {
+        files += (files.empty() ? "" : ", ") + file;
+    }
+    return fmt::format("{}: {}: {}, {}, {}\n", files, paint(Colour::kGreen, "ok"),
+                       count(loaded.policy.rules.size(), "rule"),
+                       count(loaded.policy.partitions.size(), "partition"),
+                       count(loaded.policy.pools.size(), "pool"));
+}
+
+// The policies to check: one of all files together, or each of them, or the one that is in force.
+std::vector<policy::Loaded> load_all(const Options& options) {
+    if (options.files.empty()) {
+        policy::Found found = policy::find(own_environment);
+        if (found.kind == policy::Found::Kind::kDisabled) {
+            throw Failure(kFailed, "RATION_DISABLE is set, so no policy is read; name a FILE");
+        }
+        if (found.kind == policy::Found::Kind::kNone && found.loaded.problems.empty()) {
+            throw Failure(kFailed,
+                          "no policy found (RATION_POLICY, ~/.config/ration/policy.toml, "
+                          "/etc/ration/policy.toml); name a FILE");
+        }
+        return {std::move(found.loaded)};
+    }
+    if (!options.each) {
+        return {load_files(options.files, options.site)};
+    }
+    std::vector<policy::Loaded> all;
+    for (const std::string& file : options.files) {
+        all.push_back(load_files({file}, options.site));
+    }
+    return all;
+}
+
+int check(const Options& options, const Invocation& invocation) {
+    int code = kOk;
+    Json json = Json::array();
+    for (const policy::Loaded& loaded : load_all(options)) {
+        if (!loaded.problems.empty()) {
+            code = kUsage;
+        }
+        if (invocation.json) {
+            json.push_back(to_json(loaded));
+        } else {
+            print(summary(loaded));
+        }
+    }
+    if (invocation.json) {
+        print_json(options.each ? json : json.front());
+    }
+    return code;
+}
+
+}  // namespace
+
+Action add_check(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    app.add_option("FILE", options->files,
+                   "Policy files, read as one policy in this order; - is standard input");
+    app.add_flag("--each", options->each, "Check each FILE as a policy of its own");
+    app.add_flag("--site", options->site,
+                 "Check as a site's policy: `locked` is allowed, a world-writable file is not "
+                 "(the default for files under /etc/ration and /run/ration)");
+    app.footer(
+        "Without FILE, checks the policy that a program started here would follow.\n"
+        "\n"
+        "Examples:\n"
+        "  ration check policy.toml\n"
+        "  ration check --site --json policy.toml policy.d/*.toml\n"
+        "\n"
+        "Exit codes: 0 no mistakes, 1 no policy found, 2 mistakes.");
+    return [options](const Invocation& invocation) { return check(*options, invocation); };
+}
+
+}  // namespace ration::tool

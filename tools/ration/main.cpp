@@ -1,0 +1,167 @@
+// The command line: which subcommand, its options, its errors.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tools/ration/command.h"
+#include "tools/ration/failure.h"
+#include "tools/ration/output.h"
+
+namespace ration::tool {
+namespace {
+
+// The only list of subcommands; help and the tests of man page and completion follow it.
+constexpr Command kCommands[] = {
+    {"run", "Start a program under a share of the GPU", "-- PROG [ARGS...]", add_run},
+    {"env", "Print the same as lines for a shell or a worker_init", nullptr, add_env},
+    {"check", "Report every mistake of a policy", nullptr, add_check},
+};
+
+// Shows PROG ARGS in the usage line, which CLI11 does not know of.
+class HelpFormatter : public CLI::Formatter {
+  public:
+    explicit HelpFormatter(const char* program) : program_(program) { column_width(26); }
+    std::string make_usage(const CLI::App* app, std::string name) const override {
+        std::string text = CLI::Formatter::make_usage(app, std::move(name));
+        if (program_ != nullptr) {
+            text.insert(text.find_last_not_of('\n') + 1, std::string(" ") + program_);
+        }
+        return text;
+    }
+
+  private:
+    const char* program_;
+};
+
+int help() {
+    std::string text =
+        "Confines unmodified CUDA programs to a share of a GPU.\n"
+        "Usage: ration COMMAND [OPTIONS]\n\nCommands:\n";
+    std::vector<std::vector<std::string>> rows;
+    for (const Command& command : kCommands) {
+        rows.push_back({"  " + std::string(command.name), command.summary});
+    }
+    print(text + table(rows) +
+          "\nOptions:\n  --help     this text\n  --version  the version\n\n"
+          "`ration COMMAND --help` says more, with examples; so does ration(1).\n");
+    return kOk;
+}
+
+int unknown_command(const std::string& name) {
+    std::string names;
+    for (const Command& command : kCommands) {
+        names += (names.empty() ? "" : ", ") + std::string(command.name);
+    }
+    complain(name + ": no such command; there are " + names);
+    return kUsage;
+}
+
+// Where PROG begins: behind "--", or at the first word that is neither an option nor an option's
+// value. By hand, so that options of PROG are never taken for ours and a mistyped option of ours is
+// never taken for PROG.
+std::size_t program_start(const CLI::App& app, const std::vector<std::string>& arguments) {
+    std::size_t i = 0;
+    while (i < arguments.size() && arguments[i] != "--") {
+        const std::string& word = arguments[i];
+        if (word.size() < 2 || word[0] != '-') {
+            return i;
+        }
+        const CLI::Option* option = app.get_option_no_throw(word.substr(0, word.find('=')));
+        const bool takes_next = option != nullptr && option->get_items_expected_max() > 0 &&
+                                word.find('=') == std::string::npos;
+        i += takes_next ? 2 : 1;
+    }
+    return std::min(i, arguments.size());
+}
+
+int parse_error(const CLI::App& app, const CLI::ParseError& error) {
+    if (dynamic_cast<const CLI::CallForHelp*>(&error) != nullptr) {
+        print(app.help());
+        return kOk;
+    }
+    complain(std::string(error.what()) + " (see " + app.get_name() + " --help)");
+    return kUsage;
+}
+
+void report(const Command& command, const Invocation& invocation, const Failure& failure) {
+    const std::string text = failure.what();
+    const bool starts_program = std::string(command.name) == "run";
+    const Json json{{"error", text}, {"exit", failure.code()}};
+    if (invocation.json && starts_program) {
+        // stdout belongs to the program
+        const std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+        (void)!fwrite(line.data(), 1, line.size(), stderr);
+        return;
+    }
+    for (std::size_t begin = 0; begin < text.size();) {
+        const auto end = std::min(text.find('\n', begin), text.size());
+        complain(text.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    if (invocation.json) {
+        print_json(json);
+    }
+}
+
+int execute(const Command& command, std::vector<std::string> arguments) {
+    CLI::App app(command.summary, std::string("ration ") + command.name);
+    app.formatter(std::make_shared<HelpFormatter>(command.program));
+    app.set_help_flag("--help,-h", "This text");
+    Invocation invocation;
+    app.add_flag("--json", invocation.json, "Print JSON; the manual page names the fields");
+    const Action action = command.add(app);
+    if (command.program != nullptr) {
+        const std::size_t start = program_start(app, arguments);
+        const bool marked = start < arguments.size() && arguments[start] == "--";
+        invocation.program.assign(arguments.begin() + static_cast<long>(start + (marked ? 1 : 0)),
+                                  arguments.end());
+        arguments.resize(start);
+    }
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
+    try {
+        app.parse(arguments);
+        return action(invocation);
+    } catch (const CLI::ParseError& error) {
+        return parse_error(app, error);
+    } catch (const Failure& failure) {
+        report(command, invocation, failure);
+        return failure.code();
+    }
+}
+
+int dispatch(const std::vector<std::string>& arguments) {
+    const std::string name = arguments.empty() ? "" : arguments[0];
+    if (name == "--help" || name == "-h" || name == "help") {
+        return help();
+    }
+    if (name == "--version") {
+        print("ration " RATION_VERSION "\n");
+        return kOk;
+    }
+    for (const Command& command : kCommands) {
+        if (name == command.name) {
+            return execute(command, {arguments.begin() + 1, arguments.end()});
+        }
+    }
+    if (name.empty()) {
+        complain("which command? See ration --help");
+        return kUsage;
+    }
+    return unknown_command(name);
+}
+
+}  // namespace
+}  // namespace ration::tool
+
+int main(int argc, char** argv) {
+    try {
+        return ration::tool::dispatch({argv + 1, argv + std::max(argc, 1)});
+    } catch (const std::exception& error) {
+        ration::tool::complain(error.what());
+        return ration::tool::kFailed;
+    }
+}
