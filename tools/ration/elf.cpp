@@ -34,10 +34,21 @@ class Handle {
     Handle(const Handle&) = delete;
     Handle& operator=(const Handle&) = delete;
 
-    bool is_elf() const { return elf_ != nullptr && elf_kind(elf_) == ELF_K_ELF; }
+    // False for a file of another kind; one that begins like an ELF file must be one.
+    bool is_elf() const {
+        if (elf_ != nullptr && elf_kind(elf_) == ELF_K_ELF) {
+            return true;
+        }
+        std::array<char, SELFMAG> magic{};
+        if (pread(descriptor_, magic.data(), magic.size(), 0) == SELFMAG &&
+            std::equal(magic.begin(), magic.end(), ELFMAG)) {
+            damaged();
+        }
+        return false;
+    }
     Elf* get() const { return elf_; }
     [[noreturn]] void damaged() const {
-        throw Failure(kFailed, path_ + ": damaged ELF file: " + elf_errmsg(-1));
+        throw Failure(kFailed, path_ + " is a damaged ELF file");
     }
 
   private:

@@ -1,0 +1,150 @@
+// Which programs LD_PRELOAD reaches, and what is said of the others.
+#include "tools/ration/program.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "tests/integration/cli/temporary.h"
+#include "tools/ration/failure.h"
+
+namespace ration::tool {
+namespace {
+
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+class ProgramTest : public testing::Test {
+  protected:
+    // A copy of a dynamic program of this machine with one byte of its header changed.
+    std::string changed_copy(const std::string& name, std::size_t offset, char value) {
+        std::ifstream in("/proc/self/exe", std::ios::binary);
+        std::string bytes((std::istreambuf_iterator<char>(in)), {});
+        bytes.at(offset) = value;
+        return folder_.write(name, bytes);
+    }
+    static void expect_refused(const std::string& name, int code, const char* text) {
+        const Program program = inspect_program(name);
+        EXPECT_THAT(program.obstacle, HasSubstr(text));
+        EXPECT_EQ(program.code, code);
+        EXPECT_EQ(program.obstacle.find('\n'), std::string::npos);
+    }
+    static void expect_reached(const std::string& name) {
+        EXPECT_EQ(inspect_program(name).obstacle, "");
+    }
+
+    TemporaryFolder folder_;
+};
+
+TEST_F(ProgramTest, DynamicIsReached) {
+    expect_reached("/proc/self/exe");
+    expect_reached("sh");
+    EXPECT_FALSE(inspect_program("sh").elf->interpreter.empty());
+}
+
+TEST_F(ProgramTest, LoaderItselfIsReached) {
+    expect_reached(inspect_program("sh").elf->interpreter);
+}
+
+TEST_F(ProgramTest, MissingIs127) {
+    expect_refused("no-such-program-anywhere", kNotFound, "no such program on PATH");
+    expect_refused(folder_ / "nothing", kNotFound, "no such file");
+    expect_refused("", kNotFound, "empty");
+}
+
+TEST_F(ProgramTest, NotExecutableIs126) {
+    expect_refused(folder_.write("data", "x", 0644), kNotRunnable, "not executable");
+    expect_refused(folder_.path(), kNotRunnable, "not executable");
+}
+
+TEST_F(ProgramTest, StaticIsRefused) {
+    expect_refused(STATIC_PROGRAM, kRefused, "statically linked");
+}
+
+TEST_F(ProgramTest, OtherMachineIsRefused) {
+    expect_refused(changed_copy("arm", 18, 40), kRefused, "is for arm");  // e_machine EM_ARM
+}
+
+TEST_F(ProgramTest, DamagedIsRefused) {
+    expect_refused(folder_.write("cut", std::string("\177ELF\2\1\1", 7)), kNotRunnable, "cut");
+}
+
+TEST_F(ProgramTest, MuslIsRefused) {
+    std::ifstream in("/proc/self/exe", std::ios::binary);
+    std::string bytes((std::istreambuf_iterator<char>(in)), {});
+    const std::string loader = read_elf("/proc/self/exe")->interpreter;
+    const std::string musl = "/lib/ld-musl-x.so";
+    ASSERT_GE(loader.size(), musl.size());
+    bytes.replace(bytes.find(loader), musl.size() + 1, musl + '\0');
+    expect_refused(folder_.write("musl", bytes), kRefused, "musl");
+}
+
+TEST_F(ProgramTest, SetUserIdOfAnotherIsRefused) {
+    std::string file = folder_ / "setuid";
+    fs::copy_file(fs::read_symlink("/proc/self/exe"), file);
+    ASSERT_EQ(chmod(file.c_str(), 04755), 0);
+    expect_reached(file);  // our own: the real and the effective user stay the same
+    if (geteuid() != 0) {
+        file = "/usr/bin/su";
+    } else {
+        ASSERT_EQ(chown(file.c_str(), 65534, 65534), 0);
+        ASSERT_EQ(chmod(file.c_str(), 04755), 0);  // chown took the bit away
+    }
+    expect_refused(file, kRefused, "set-user-ID");
+}
+
+TEST_F(ProgramTest, SetGroupIdOfAnotherIsRefused) {
+    if (geteuid() != 0) {
+        GTEST_SKIP() << "only root can give a file to a group that it is not in";
+    }
+    const std::string file = folder_ / "setgid";
+    fs::copy_file(fs::read_symlink("/proc/self/exe"), file);
+    ASSERT_EQ(chown(file.c_str(), 0, 65534), 0);
+    ASSERT_EQ(chmod(file.c_str(), 02755), 0);
+    expect_refused(file, kRefused, "set-group-ID");
+}
+
+TEST_F(ProgramTest, ScriptIsJudgedByItsInterpreter) {
+    expect_reached(folder_.write("good", "#! /bin/sh -e\ntrue\n"));
+    expect_refused(folder_.write("bad", std::string("#!") + STATIC_PROGRAM + "\n"), kRefused,
+                   "statically linked");
+    expect_refused(folder_.write("gone", "#!/no/such/interpreter\n"), kNotFound,
+                   "interpreter /no/such/interpreter");
+}
+
+TEST_F(ProgramTest, ScriptOfAScriptIsFollowed) {
+    const std::string inner = folder_.write("inner", std::string("#!") + STATIC_PROGRAM + "\n");
+    expect_refused(folder_.write("outer", "#!" + inner + "\n"), kRefused, "statically linked");
+    const std::string circle = folder_ / "circle";
+    expect_refused(folder_.write("circle", "#!" + circle + "\n"), kNotRunnable, "circle");
+}
+
+TEST_F(ProgramTest, EnvIsFollowed) {
+    const std::string line = std::string("#!/usr/bin/env ");
+    expect_reached(folder_.write("good", line + "sh\n"));
+    expect_refused(folder_.write("bad", line + STATIC_PROGRAM + "\n"), kRefused, "statically");
+    expect_refused(folder_.write("split", line + "-S A=1 " + STATIC_PROGRAM + " -u\n"), kRefused,
+                   "statically");
+    expect_refused(folder_.write("gone", line + "no-such-python\n"), kNotFound, "no-such-python");
+}
+
+TEST_F(ProgramTest, TextWithoutInterpreterGoesToTheShell) {
+    const std::string file = folder_.write("plain", "true\n");
+    const Program program = inspect_program(file);
+    EXPECT_EQ(program.obstacle, "");
+    EXPECT_EQ(program.loaded(), "/bin/sh");
+}
+
+TEST_F(ProgramTest, SearchGoesOnBehindAFileThatMayNotBeExecuted) {
+    const std::string old = getenv("PATH");
+    folder_.write("sh", "x", 0644);
+    setenv("PATH", (folder_.path() + ":" + old).c_str(), 1);
+    expect_reached("sh");
+    setenv("PATH", folder_.path().c_str(), 1);
+    expect_refused("sh", kNotRunnable, "not executable");
+    setenv("PATH", old.c_str(), 1);
+}
+
+}  // namespace
+}  // namespace ration::tool
