@@ -1,0 +1,22 @@
+// The driver as a table of typed functions.
+#pragma once
+
+#include "shim/cuda/api.h"
+
+namespace ration::cuda {
+
+// The real functions. The logic of this room and of the engine gets them as an argument, so that a
+// test fills the table by hand; in a process only shim/engine/driver_table.cpp fills it. A member
+// is null where this driver has no such entry point.
+struct Driver {
+#define HOOK(symbol, family) decltype(&::symbol) symbol = nullptr;
+#define FRONT(symbol, family)
+#include "shim/preload/hooks.def"
+#undef HOOK
+#undef FRONT
+#define CALL(symbol) decltype(&::symbol) symbol = nullptr;
+#include "shim/cuda/driver.def"
+#undef CALL
+};
+
+}  // namespace ration::cuda

@@ -1,0 +1,66 @@
+// Variables that the driver reads while it is initialised, and that the program does not get to
+// see.
+#pragma once
+
+#include <deque>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace ration::cuda {
+
+struct Edit {
+    std::string name;
+    std::string value;
+};
+using Edits = std::vector<Edit>;
+
+// Publishes a private environment for as long as threads are inside the driver's cuInit, and takes
+// it back after the last of them.
+//
+// setenv(3) and unsetenv(3) may move the array under another thread's getenv(3). Here a complete
+// second array is stored in `environ` with one store; no array or string that was ever published is
+// freed or moved while the process lives. What the program itself sets meanwhile, survives.
+//
+// Never destroyed while its arrays may be in use, that is: never.
+class Overlay {
+  public:
+    // `temporary` is visible between enter and leave; afterwards these variables are as they were,
+    // down to the string, the order and duplicates. `lasting` stays.
+    Overlay(const Edits& temporary, const Edits& lasting);
+    Overlay(const Overlay&) = delete;
+    Overlay& operator=(const Overlay&) = delete;
+
+    // Any number of threads may be inside. No lock is held in between.
+    void enter();
+    void leave();
+
+    // For the only thread of a forked child: takes back what other threads of the parent, which do
+    // not exist here, were inside of.
+    void leave_in_child();
+
+  private:
+    using Array = std::vector<char*>;  // ends with a null pointer, as environ does
+
+    struct Published {
+        Array before;         // the program's entries
+        char** before_place;  // where they were
+        Array during;         // what the driver sees: other threads may change it in place
+        Array pristine;       // `during` as we made it
+        Array after;          // empty: before_place serves
+    };
+
+    Published& publication_for(char** now);
+    void take_back();
+    void replay_changes();
+    void undo_in_copy();
+
+    std::mutex mutex_;
+    unsigned inside_ = 0;
+    std::deque<std::string> temporary_;  // "NAME=value"; a deque: the text never moves
+    std::deque<std::string> lasting_;
+    std::deque<Published> published_;
+    Published* current_ = nullptr;
+};
+
+}  // namespace ration::cuda

@@ -1,0 +1,27 @@
+// What a hooked call does: one function for each HOOK row of shim/preload/hooks.def.
+#pragma once
+
+#include <type_traits>
+
+#include "shim/cuda/api.h"
+#include "shim/preload/hooks.h"
+
+namespace ration {
+
+// Static members and not free functions: a definition whose signature differs from cuda.h's does
+// not compile, and a row without a definition does not link.
+struct hook {  // NOLINT(readability-identifier-naming): reads as a namespace
+#define HOOK(symbol, family) static std::remove_pointer_t<decltype(&::symbol)> symbol;
+#define FRONT(symbol, family)
+#include "shim/preload/hooks.def"
+#undef HOOK
+#undef FRONT
+};
+
+namespace engine {
+
+// The function of `hook` above, as the front's route() takes it.
+void* hook_function(Hook row);
+
+}  // namespace engine
+}  // namespace ration
