@@ -15,7 +15,8 @@ set(CMAKE_CXX_FLAGS_DEV "-O1 -g1 -fno-omit-frame-pointer")
 add_library(ration_flags INTERFACE)
 target_include_directories(ration_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(ration_flags INTERFACE
-    -Wall -Wextra -Wpedantic -Wshadow $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> -Wcast-align -Wunused
+    -Wall -Wextra -Wshadow -Wcast-align -Wunused
+    $<$<COMPILE_LANGUAGE:CXX>:-Wpedantic -Wnon-virtual-dtor>
     $<$<BOOL:${RATION_WERROR}>:-Werror>)
 target_compile_definitions(ration_flags INTERFACE
     _GNU_SOURCE RATION_VERSION="${PROJECT_VERSION}")
@@ -27,4 +28,3 @@ if(RATION_SANITIZE)
         -fsanitize=${RATION_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(ration_sanitize INTERFACE -fsanitize=${RATION_SANITIZE})
 endif()
-target_link_libraries(ration_flags INTERFACE)

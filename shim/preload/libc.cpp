@@ -17,10 +17,6 @@ using Dlerror = char* (*)();
 
 Dlopen real_dlopen() { return reinterpret_cast<Dlopen>(objects::next_definition("dlopen")); }
 
-void clear_error() {
-    if (auto* const error = reinterpret_cast<Dlerror>(objects::next_definition("dlerror"))) error();
-}
-
 std::atomic<Dlsym> known_dlsym{nullptr};
 
 }  // namespace
@@ -37,6 +33,10 @@ Dlsym real_dlsym() {
 void* next_in_scope(const char* name) {
     const Dlsym function = real_dlsym();
     return function != nullptr ? function(RTLD_NEXT, name) : nullptr;
+}
+
+void clear_error() {
+    if (auto* const error = reinterpret_cast<Dlerror>(objects::next_definition("dlerror"))) error();
 }
 
 void* open(const char* file, const char** why) {

@@ -15,6 +15,9 @@ Dlsym real_dlsym();
 // dlsym(RTLD_NEXT, name) as seen from this library. May leave an error for dlerror.
 void* next_in_scope(const char* name);
 
+// Takes back the error that a failed call of ours left for dlerror.
+void clear_error();
+
 // dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE). Null and `why` set if it fails.
 void* open(const char* file, const char** why);
 

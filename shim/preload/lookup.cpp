@@ -2,11 +2,11 @@
 // swap the ADDRESS that it gave, if it is the driver's own function of a hooked name. Whatever the
 // program is told besides (versions, flags, status, dlerror) is the original's by construction.
 #include <dlfcn.h>
-#include <string.h>
 
 #include "shim/preload/front.h"
 #include "shim/preload/libc.h"
 #include "shim/preload/objects.h"
+#include "shim/preload/text.h"
 #include "shim/preload/typed.h"
 
 namespace ration::front {
@@ -18,24 +18,40 @@ void* address_for_program(unsigned row, void* driver_address) {
     return hand_out(static_cast<Hook>(row));
 }
 
-// Another preloaded library behind us may stand before the driver: then the look-up yields its
-// function, which is also what follows us in scope.
+// What follows libration.so in the global scope, or the driver where a plugin loaded it for itself.
+// Null, and an error for dlerror, if there is neither.
+void* what_follows_us(const char* name) {
+    if (void* const next = libc::next_in_scope(name)) return next;
+    void* const driver_address = objects::driver_definition(name);
+    if (driver_address != nullptr) libc::clear_error();
+    return driver_address;
+}
+
+// The driver's own function, or that of another preloaded library which stands before the driver. A
+// library that merely has a symbol of the name keeps it.
 bool stands_for_driver(const char* name, const void* address) {
-    return objects::in_driver(address) || objects::next_definition(name) == address;
+    if (objects::in_driver(address)) return true;
+    void* const next = libc::next_in_scope(name);
+    if (next == nullptr) libc::clear_error();
+    return next == address;
 }
 
 // dlsym for the names of hooks.def, called in place of libc's by the jump in stubs.S.
 void* look_up(void* handle, const char* name) {
     const auto row = static_cast<unsigned>(row_of(name));
-    const libc::Dlsym real_dlsym = libc::real_dlsym();
-    void* address = real_dlsym(handle, name);
-    if (address == exported(row)) {
-        // A search of the global scope met ourselves. Without us it would have gone on.
-        address = objects::next_definition(name);
-        if (address == nullptr) return real_dlsym(RTLD_NEXT, name);  // null, and dlerror says so
-    }
+    void* address = libc::real_dlsym()(handle, name);
+    // A search of the global scope met ourselves. Without us it would have gone on.
+    if (address == exported(row)) address = what_follows_us(name);
     if (address == nullptr || !stands_for_driver(name, address)) return address;
     return address_for_program(row, address);
+}
+
+// The same for a driver that looks itself up: it gets its own functions and never ours, or it would
+// call itself through us without end.
+void* look_up_by_driver(void* handle, const char* name) {
+    void* const address = libc::real_dlsym()(handle, name);
+    const auto row = static_cast<unsigned>(row_of(name));
+    return address == exported(row) ? objects::driver_definition(name) : address;
 }
 
 // The row of `symbol`'s family whose definition, in the library that `address` belongs to, is
@@ -43,7 +59,7 @@ void* look_up(void* handle, const char* name) {
 // different signatures into one address.
 int row_behind(const char* symbol, const void* address) {
     for (unsigned row = 0; row < kRowCount; ++row) {
-        if (strcmp(kHookRows[row].family, symbol) == 0 &&
+        if (text::equal(kHookRows[row].family, symbol) &&
             objects::definition_beside(address, kHookRows[row].symbol) == address) {
             return static_cast<int>(row);
         }
@@ -53,7 +69,9 @@ int row_behind(const char* symbol, const void* address) {
 
 void swap(const char* symbol, void** function) {
     const int row = row_behind(symbol, *function);
-    if (row >= 0) *function = address_for_program(static_cast<unsigned>(row), *function);
+    // Ours already, if the driver resolved its own tables through the global scope.
+    if (row < 0 || *function == exported(static_cast<unsigned>(row))) return;
+    *function = address_for_program(static_cast<unsigned>(row), *function);
 }
 
 template <class Function, class... Rest>
@@ -75,7 +93,7 @@ CUresult get_proc_address(const char* name, const char* symbol, void** function,
 
 int row_of(const char* name) {
     for (unsigned row = 0; row < kRowCount; ++row) {
-        if (strcmp(kHookRows[row].symbol, name) == 0) return static_cast<int>(row);
+        if (text::equal(kHookRows[row].symbol, name)) return static_cast<int>(row);
     }
     return -1;
 }
@@ -98,15 +116,15 @@ CUresult cuGetProcAddress_v2(const char* symbol, void** function, int version, c
 #pragma GCC visibility pop
 
 // Where a call of dlsym goes: the address that stubs.S jumps to with the caller's own arguments and
-// return address. For every name that is not exactly on the list, for RTLD_NEXT, and for the driver
-// itself, that is the next dlsym, which thus sees the true caller.
+// return address. For every name that is not exactly on the list, and for RTLD_NEXT, that is the
+// next dlsym, which thus sees the true caller.
 void* ration_route_dlsym(void* handle, const char* name, const void* caller) {
     using namespace ration;
     void* const next = reinterpret_cast<void*>(libc::real_dlsym());
-    if (name == nullptr || handle == RTLD_NEXT || front::row_of(name) < 0 || front::secure() ||
-        objects::in_driver(caller)) {
+    if (name == nullptr || handle == RTLD_NEXT || front::row_of(name) < 0 || front::secure()) {
         return next;
     }
-    return reinterpret_cast<void*>(&front::look_up);
+    return reinterpret_cast<void*>(objects::in_driver(caller) ? &front::look_up_by_driver
+                                                              : &front::look_up);
 }
 }

@@ -7,36 +7,28 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <atomic>
+
+#include "shim/preload/text.h"
+
 namespace ration::objects {
 namespace {
+
+uint32_t gnu_hash(const char* name) {
+    uint32_t hash = 5381;
+    for (; *name != '\0'; ++name) hash = hash * 33 + static_cast<unsigned char>(*name);
+    return hash;
+}
 
 // An object's dynamic section, as far as a look-up by name needs it.
 class Object {
   public:
-    explicit Object(const dl_phdr_info& info) : info_(info) {
-        for (int i = 0; i < info.dlpi_phnum; ++i) {
-            if (info.dlpi_phdr[i].p_type == PT_DYNAMIC) {
-                read(
-                    reinterpret_cast<const ElfW(Dyn)*>(info.dlpi_addr + info.dlpi_phdr[i].p_vaddr));
-            }
-        }
+    Object(ElfW(Addr) base, const ElfW(Dyn) * dynamic) : base_(base) {
+        if (dynamic != nullptr) read(dynamic);
     }
 
-    const dl_phdr_info& info() const { return info_; }
     const char* soname() const {
         return strings_ != nullptr && soname_ != 0 ? strings_ + soname_ : "";
-    }
-
-    bool contains(const void* address) const {
-        const auto where = reinterpret_cast<ElfW(Addr)>(address);
-        for (int i = 0; i < info_.dlpi_phnum; ++i) {
-            const ElfW(Phdr)& segment = info_.dlpi_phdr[i];
-            const ElfW(Addr) begin = info_.dlpi_addr + segment.p_vaddr;
-            if (segment.p_type == PT_LOAD && where >= begin && where < begin + segment.p_memsz) {
-                return true;
-            }
-        }
-        return false;
     }
 
     // Default version first; a hidden one (dlsym@GLIBC_2.2.5 on new systems) serves as well.
@@ -46,16 +38,10 @@ class Object {
     }
 
   private:
-    static uint32_t gnu_hash(const char* name) {
-        uint32_t hash = 5381;
-        for (; *name != '\0'; ++name) hash = hash * 33 + static_cast<unsigned char>(*name);
-        return hash;
-    }
-
     // glibc relocates these pointers in place when it maps an object, but not those of the vDSO.
     template <class T>
     const T* pointer(ElfW(Addr) value) const {
-        if (value < info_.dlpi_addr) value += info_.dlpi_addr;
+        if (value < base_) value += base_;
         return reinterpret_cast<const T*>(value);
     }
 
@@ -99,8 +85,7 @@ class Object {
         for (;; ++index) {
             const uint32_t entry = chain[index - first];
             if ((entry | 1) == (hash | 1) && is_function(symbols_[index], name)) {
-                void* const address =
-                    reinterpret_cast<void*>(info_.dlpi_addr + symbols_[index].st_value);
+                void* const address = reinterpret_cast<void*>(base_ + symbols_[index].st_value);
                 const bool is_hidden = versions_ != nullptr && (versions_[index] & 0x8000) != 0;
                 if (!is_hidden) return address;
                 hidden = address;
@@ -111,10 +96,10 @@ class Object {
 
     bool is_function(const ElfW(Sym) & symbol, const char* name) const {
         return symbol.st_shndx != SHN_UNDEF && ELF64_ST_TYPE(symbol.st_info) == STT_FUNC &&
-               strcmp(strings_ + symbol.st_name, name) == 0;
+               text::equal(strings_ + symbol.st_name, name);
     }
 
-    const dl_phdr_info& info_;
+    ElfW(Addr) base_;
     const ElfW(Sym) * symbols_ = nullptr;
     const char* strings_ = nullptr;
     const uint32_t* gnu_hash_ = nullptr;
@@ -122,21 +107,69 @@ class Object {
     ElfW(Xword) soname_ = 0;
 };
 
-bool is_ours(const Object& object) {
-    return object.contains(reinterpret_cast<const void*>(&is_ours));
+// An object as dl_iterate_phdr shows it.
+class Mapped {
+  public:
+    explicit Mapped(const dl_phdr_info& info) : info_(info) {}
+
+    const char* name() const { return info_.dlpi_name; }
+    void* function(const char* symbol) const { return object().function(symbol); }
+    bool is_driver() const { return text::equal(object().soname(), kDriverSoname); }
+    bool is_ours() const { return contains(reinterpret_cast<const void*>(&gnu_hash)); }
+
+    bool contains(const void* address) const {
+        const auto where = reinterpret_cast<ElfW(Addr)>(address);
+        return find_segment([&](const ElfW(Phdr) & segment) {
+                   const ElfW(Addr) begin = info_.dlpi_addr + segment.p_vaddr;
+                   return segment.p_type == PT_LOAD && where >= begin &&
+                          where < begin + segment.p_memsz;
+               }) != nullptr;
+    }
+
+  private:
+    template <class Condition>
+        const ElfW(Phdr) * find_segment(Condition condition) const {
+        for (int i = 0; i < info_.dlpi_phnum; ++i) {
+            if (condition(info_.dlpi_phdr[i])) return &info_.dlpi_phdr[i];
+        }
+        return nullptr;
+    }
+
+    Object object() const {
+        const auto* const dynamic =
+            find_segment([](const ElfW(Phdr) & segment) { return segment.p_type == PT_DYNAMIC; });
+        return {info_.dlpi_addr, dynamic == nullptr ? nullptr
+                                                    : reinterpret_cast<const ElfW(Dyn)*>(
+                                                          info_.dlpi_addr + dynamic->p_vaddr)};
+    }
+
+    const dl_phdr_info& info_;
+};
+
+// A function of libc itself, whatever interposes it: a sanitizer's dl_iterate_phdr, say, which is
+// not ready yet when the sanitizer calls dlsym. The loader's list is read without its lock, which
+// is safe as far as libc: what stands before it was loaded at start and is never unloaded.
+void* libc_definition(const char* symbol) {
+    for (const link_map* map = _r_debug.r_map; map != nullptr; map = map->l_next) {
+        const Object object(map->l_addr, map->l_ld);
+        if (text::equal(object.soname(), "libc.so.6")) return object.function(symbol);
+    }
+    return nullptr;
 }
 
-// Calls visit(const Object&) for each object in load order until it returns true.
+// Calls visit(const Mapped&) for each object in load order until it returns true.
 template <class Visit>
 void walk(Visit visit) {
-    dl_iterate_phdr(
-        [](dl_phdr_info* info, size_t, void* data) -> int {
-            return (*static_cast<Visit*>(data))(Object(*info)) ? 1 : 0;
-        },
-        &visit);
+    static std::atomic<decltype(&dl_iterate_phdr)> iterate{nullptr};
+    if (iterate.load(std::memory_order_relaxed) == nullptr) {
+        iterate = reinterpret_cast<decltype(&dl_iterate_phdr)>(libc_definition("dl_iterate_phdr"));
+    }
+    const auto function = iterate.load(std::memory_order_relaxed);
+    if (function == nullptr) return;
+    function([](dl_phdr_info* info, size_t,
+                void* data) -> int { return (*static_cast<Visit*>(data))(Mapped(*info)) ? 1 : 0; },
+             &visit);
 }
-
-bool is_driver(const Object& object) { return strcmp(object.soname(), kDriverSoname) == 0; }
 
 // The path that is mapped at `address`, from /proc/self/maps.
 bool mapped_path(const void* address, char* path, size_t capacity) {
@@ -184,9 +217,9 @@ bool mapped_path(const void* address, char* path, size_t capacity) {
 
 bool own_path(char* path, size_t capacity) {
     bool absolute = false;
-    walk([&](const Object& object) {
-        if (!is_ours(object)) return false;
-        const char* const name = object.info().dlpi_name;
+    walk([&](const Mapped& object) {
+        if (!object.is_ours()) return false;
+        const char* const name = object.name();
         absolute = name != nullptr && name[0] == '/' && strlen(name) < capacity;
         if (absolute) strcpy(path, name);
         return true;
@@ -199,9 +232,9 @@ bool own_path(char* path, size_t capacity) {
 void* next_definition(const char* name) {
     bool behind_us = false;
     void* definition = nullptr;
-    walk([&](const Object& object) {
+    walk([&](const Mapped& object) {
         if (behind_us) definition = object.function(name);
-        behind_us = behind_us || is_ours(object);
+        behind_us = behind_us || object.is_ours();
         return definition != nullptr;
     });
     return definition;
@@ -209,7 +242,7 @@ void* next_definition(const char* name) {
 
 void* definition_beside(const void* address, const char* name) {
     void* definition = nullptr;
-    walk([&](const Object& object) {
+    walk([&](const Mapped& object) {
         if (!object.contains(address)) return false;
         definition = object.function(name);
         return true;
@@ -219,8 +252,8 @@ void* definition_beside(const void* address, const char* name) {
 
 void* driver_definition(const char* name) {
     void* definition = nullptr;
-    walk([&](const Object& object) {
-        if (!is_driver(object)) return false;
+    walk([&](const Mapped& object) {
+        if (!object.is_driver()) return false;
         definition = object.function(name);
         return true;
     });
@@ -229,9 +262,9 @@ void* driver_definition(const char* name) {
 
 bool in_driver(const void* address) {
     bool inside = false;
-    walk([&](const Object& object) {
+    walk([&](const Mapped& object) {
         if (!object.contains(address)) return false;
-        inside = is_driver(object);
+        inside = object.is_driver();
         return true;
     });
     return inside;

@@ -1,0 +1,17 @@
+/* A linked program reaches the hooks through its PLT, and function addresses are the jumps. */
+#include "scenario.h"
+
+int main(void) {
+    errno = 77;
+    CHECK(cuInit(0) == 0);
+    CHECK(errno == 77);
+    CHECK(cuCtxSetCurrent(NULL) == 0);
+    void* context = NULL;
+    CHECK(cuCtxCreate_v3(&context, NULL, 0, 0, 0) == 0);
+    CHECK(cuMemFree_v2(0) == 0);
+    CHECK(fake_driver.init == 1 && fake_driver.contexts == 2);
+    CHECK(engine()->attached == 1);
+    CHECK(engine()->hooked == 2);
+    CHECK(lies_in((void*)&cuCtxSetCurrent, "libration.so"));
+    return 0;
+}

@@ -1,0 +1,55 @@
+/* A scenario is one process under LD_PRELOAD=libration.so: exit 0 if all is as it should be. */
+#pragma once
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fake/driver.h"
+#include "fake/engine.h"
+
+#define CHECK(condition)                                                             \
+    do {                                                                             \
+        if (!(condition)) {                                                          \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);  \
+            _exit(1);                                                                \
+        }                                                                            \
+    } while (0)
+
+/* The file that an address belongs to, without its folder. */
+static inline const char* file_of(const void* address) {
+    Dl_info info;
+    CHECK(dladdr(address, &info) != 0);
+    const char* slash = strrchr(info.dli_fname, '/');
+    return slash != NULL ? slash + 1 : info.dli_fname;
+}
+
+static inline int lies_in(const void* address, const char* file) {
+    return address != NULL && strcmp(file_of(address), file) == 0;
+}
+
+/* The loaded fake engine's counters; null while it is not loaded. */
+static inline struct FakeEngine* engine(void) {
+    void* handle = dlopen(getenv("FAKE_ENGINE_PATH"), RTLD_NOW | RTLD_NOLOAD);
+    return handle != NULL ? (struct FakeEngine*)dlsym(handle, "fake_engine") : NULL;
+}
+
+static inline int is_mapped(const char* name) {
+    char line[4096];
+    int found = 0;
+    FILE* maps = fopen("/proc/self/maps", "re");
+    CHECK(maps != NULL);
+    while (fgets(line, sizeof line, maps) != NULL) found |= strstr(line, name) != NULL;
+    fclose(maps);
+    return found;
+}
+
+static inline int exit_status_of(pid_t child) {
+    int status = 0;
+    CHECK(waitpid(child, &status, 0) == child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

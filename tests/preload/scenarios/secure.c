@@ -1,0 +1,16 @@
+/* A setuid program under /etc/ld.so.preload: a pure pass-through, whatever the environment says. */
+#include <sys/auxv.h>
+
+#include "scenario.h"
+
+int main(void) {
+    CHECK(getauxval(AT_SECURE) == 1);
+    CHECK(is_mapped("libration.so"));
+    CHECK(getenv("RATION_POLICY") != NULL);
+    CHECK(cuInit(0) == 0 && cuCtxSetCurrent(NULL) == 0);
+    CHECK(!is_mapped("libration-engine.so"));
+    void* found = NULL;
+    CHECK(cuGetProcAddress_v2("cuInit", &found, 12000, 0, NULL) == 0);
+    CHECK(lies_in(found, "libcuda.so.1"));
+    return 0;
+}
