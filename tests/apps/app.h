@@ -11,6 +11,7 @@
     CALL(cuDeviceGetCount)          \
     CALL(cuDeviceGet)               \
     CALL(cuDeviceGetName)           \
+    CALL(cuDeviceGetUuid)           \
     CALL(cuDeviceGetAttribute)      \
     CALL(cuDevicePrimaryCtxRetain)  \
     CALL(cuDevicePrimaryCtxRelease) \

@@ -5,6 +5,7 @@ import ctypes
 import json
 import os
 import sys
+import uuid
 
 ALLOCATION = 64 << 20
 SM_COUNT = 16  # CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
@@ -36,13 +37,14 @@ def report():
     driver = Driver()
     by = ctypes.byref
     count, device, sms = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
-    name = ctypes.create_string_buffer(128)
+    name, identity = ctypes.create_string_buffer(128), (ctypes.c_ubyte * 16)()
     context, memory = ctypes.c_void_p(), ctypes.c_uint64()
     total, before, after = ctypes.c_size_t(), ctypes.c_size_t(), ctypes.c_size_t()
     driver.cuInit(0)
     driver.cuDeviceGetCount(by(count))
     driver.cuDeviceGet(by(device), 0)
     driver.cuDeviceGetName(name, len(name), device)
+    driver.cuDeviceGetUuid_v2(identity, device)
     driver.cuDeviceGetAttribute(by(sms), SM_COUNT, device)
     driver.cuDevicePrimaryCtxRetain(by(context), device)
     driver.cuCtxSetCurrent(context)
@@ -56,6 +58,7 @@ def report():
         "pid": os.getpid(),
         "devices": count.value,
         "name": name.value.decode(),
+        "uuid": f"GPU-{uuid.UUID(bytes=bytes(identity))}",
         "sms": sms.value,
         "memory_total": total.value,
         "memory_free": before.value,
