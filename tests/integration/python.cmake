@@ -1,0 +1,20 @@
+# Scripts as tests. Their modules (tests/requirements.txt) lie in build/venv, which tools/test makes;
+# without it the tests that need one fail and say which. Not under the sanitizers: Python itself is
+# not built with them.
+if(RATION_SANITIZE OR CMAKE_CROSSCOMPILING)
+    return()
+endif()
+find_program(RATION_PYTHON python3 PATHS ${PROJECT_SOURCE_DIR}/build/venv/bin NO_DEFAULT_PATH NO_CACHE)
+if(NOT RATION_PYTHON)
+    find_program(RATION_PYTHON python3 REQUIRED NO_CACHE)
+endif()
+
+# ration_python_test(name [TIMEOUT seconds]): NAME_test.py, given the build and the source folder.
+function(ration_python_test name)
+    cmake_parse_arguments(arg "" "TIMEOUT" "" ${ARGN})
+    add_test(NAME ${name} COMMAND ${RATION_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/${name}_test.py
+        ${CMAKE_BINARY_DIR} ${PROJECT_SOURCE_DIR})
+    set_tests_properties(${name} PROPERTIES LABELS integration TIMEOUT ${arg_TIMEOUT})
+endfunction()
+
+ration_python_test(parsl TIMEOUT 120)
