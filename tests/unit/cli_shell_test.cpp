@@ -1,13 +1,12 @@
 // What `ration env` prints is read back by the shells themselves.
-#include "tools/ration/shell.h"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdio>
 
-#include "tests/integration/cli/temporary.h"
+#include "tests/unit/temporary_folder.h"
+#include "tools/ration/shell.h"
 
 namespace ration::tool {
 namespace {

@@ -1,7 +1,7 @@
 // LD_PRELOAD with libration.so merged into it.
-#include "tools/ration/preload.h"
-
 #include <gtest/gtest.h>
+
+#include "tools/ration/preload.h"
 
 namespace ration::tool {
 namespace {

@@ -1,13 +1,12 @@
 // Which programs LD_PRELOAD reaches, and what is said of the others.
-#include "tools/ration/program.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "tests/integration/cli/temporary.h"
+#include "tests/unit/temporary_folder.h"
 #include "tools/ration/failure.h"
+#include "tools/ration/program.h"
 
 namespace ration::tool {
 namespace {

@@ -1,0 +1,1 @@
+ration_unit_test(mps_pipe_test SOURCES mps_pipe_test.cpp LIBRARIES ration_cuda)

@@ -1,0 +1,104 @@
+// Daemons are found in the order in which clients choose, and dead ones are told from live ones.
+#include "shim/cuda/mps_pipe.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "tests/unit/temporary_folder.h"
+
+namespace ration::cuda {
+namespace {
+
+// A socket of the daemon's kind that listens as long as this object lives; the file stays.
+class Listener {
+  public:
+    explicit Listener(const std::string& directory, int type = SOCK_SEQPACKET) {
+        std::filesystem::create_directories(directory);
+        descriptor_ = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        strncpy(address.sun_path, (directory + "/control").c_str(), sizeof address.sun_path - 1);
+        EXPECT_EQ(bind(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+        EXPECT_EQ(listen(descriptor_, 8), 0);
+    }
+    ~Listener() { close(descriptor_); }
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+
+  private:
+    int descriptor_;
+};
+
+class MpsPipeTest : public testing::Test {
+  protected:
+    PipeState state(const std::string& directory) const {
+        return probe_pipe(directory, PipeOrigin::kDefault).state;
+    }
+    TemporaryFolder folder_;
+    state::RuntimeDirectory runtime_{state::RuntimeDirectory::Kind::kOverride, folder_ / "run/u7",
+                                     folder_ / "run", ""};
+};
+
+TEST_F(MpsPipeTest, AbsentAliveAndDead) {
+    const std::string pipe = folder_ / "pipe";
+    EXPECT_EQ(state(pipe), PipeState::kAbsent);
+    {
+        const Listener listener(pipe);
+        EXPECT_EQ(state(pipe), PipeState::kAlive);
+        EXPECT_EQ(probe_pipe(pipe, PipeOrigin::kDefault).uid, geteuid());
+    }
+    EXPECT_EQ(state(pipe), PipeState::kDead);
+}
+
+TEST_F(MpsPipeTest, PidComesFromTheDaemonsFile) {
+    const Listener listener(folder_ / "pipe");
+    EXPECT_EQ(probe_pipe(folder_ / "pipe", PipeOrigin::kDefault).pid, 0);
+    folder_.write("pipe/nvidia-cuda-mps-control.pid", "527");
+    EXPECT_EQ(probe_pipe(folder_ / "pipe", PipeOrigin::kDefault).pid, 527);
+    folder_.write("pipe/nvidia-cuda-mps-control.pid", "-1");
+    EXPECT_EQ(probe_pipe(folder_ / "pipe", PipeOrigin::kDefault).pid, 0);
+}
+
+TEST_F(MpsPipeTest, AnotherKindOfSocketIsNoDaemon) {
+    const Listener listener(folder_ / "pipe", SOCK_STREAM);
+    EXPECT_EQ(state(folder_ / "pipe"), PipeState::kDenied);
+}
+
+TEST_F(MpsPipeTest, LongPathsAreRefused) {
+    const std::string longest(sizeof(sockaddr_un::sun_path) - 1 - strlen(kMpsLongestSocket), 'a');
+    EXPECT_TRUE(pipe_fits(longest));
+    EXPECT_FALSE(pipe_fits(longest + "a"));
+    EXPECT_EQ(state(longest + "a"), PipeState::kTooLong);
+}
+
+TEST_F(MpsPipeTest, OrderIsEnvironmentPrivateSystem) {
+    const auto found = [&] {
+        const auto daemon = find_daemon(folder_ / "given", runtime_);
+        return std::string(daemon ? name(daemon->origin) : "none");
+    };
+    const Listener system(system_pipe(runtime_));
+    EXPECT_EQ(found(), "system");
+    {
+        const Listener own(private_pipe(runtime_));
+        EXPECT_EQ(found(), "private");
+        const Listener given(folder_ / "given");
+        EXPECT_EQ(found(), "environment");
+    }
+    EXPECT_EQ(found(), "system");  // the files of the others are still there
+}
+
+TEST_F(MpsPipeTest, EachDirectoryIsLookedAtOnce) {
+    const auto pipes = probe_pipes(private_pipe(runtime_), runtime_);
+    ASSERT_EQ(pipes.size(), 3U);
+    EXPECT_EQ(pipes[0].origin, PipeOrigin::kEnvironment);
+    EXPECT_EQ(pipes[1].origin, PipeOrigin::kSystem);
+    EXPECT_EQ(pipes[2].directory, "/tmp/nvidia-mps");
+    EXPECT_EQ(probe_pipes("", runtime_).size(), 3U);  // an empty variable is as none
+}
+
+}  // namespace
+}  // namespace ration::cuda
