@@ -1,7 +1,9 @@
 // An engine that counts, in place of the real one: what it does is chosen by FAKE_ENGINE
-// (pass | hook | refuse | wait).
+// (pass | hook | refuse | wait | reenter).
 #include "fake/engine.h"
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,6 +45,7 @@ FakeEngine fake_engine;
 extern "C" __attribute__((visibility("default"))) int ration_engine_attach(
     const ration_front* offered, char* reason, uint32_t capacity) {
     fake_engine.attached.fetch_add(1);
+    errno = EIO;  // whatever happens in here is not the program's business
     if (offered->abi != RATION_ENGINE_ABI) return 1;
     front = offered;
     const char* const wish = getenv("FAKE_ENGINE");
@@ -50,6 +53,12 @@ extern "C" __attribute__((visibility("default"))) int ration_engine_attach(
     if (strcmp(wish, "refuse") == 0) {
         strncpy(reason, "the fake engine refuses", capacity - 1);
         return 800;
+    }
+    if (strcmp(wish, "reenter") == 0) {
+        // As a library that the engine brings along may do while it is loaded.
+        auto* const set_current =
+            reinterpret_cast<int (*)(void*)>(dlsym(RTLD_DEFAULT, "cuCtxSetCurrent"));
+        if (set_current(nullptr) != 0) abort();
     }
     if (strcmp(wish, "wait") == 0) {
         char byte = 0;

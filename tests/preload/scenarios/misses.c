@@ -35,6 +35,7 @@ int main(void) {
 
     /* A library that is not the driver may have a symbol of the name: it stays that library's. */
     CHECK(lies_in(dlsym(plugin, "cuCtxSetCurrent"), "libplugin.so"));
+    CHECK(dlerror() == NULL);
     CHECK(!is_mapped("libration-engine.so"));
     return 0;
 }
