@@ -1,0 +1,16 @@
+# sim_version_script(<table> <version> <file>): writes a linker version script that exports the rows of
+# <table> whose `since` is not newer than <version>, and nothing else.
+function(sim_version_script table version file)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${table})
+    file(STRINGS ${table} rows REGEX "^SIM_EXPORT")
+    set(names "")
+    foreach(row IN LISTS rows)
+        if(NOT row MATCHES "^SIM_EXPORT\\(([A-Za-z0-9_]+), [A-Za-z0-9_]+, ([0-9]+), (Legacy|PerThread)\\)$")
+            message(FATAL_ERROR "${table}: not of the form SIM_EXPORT(symbol, family, since, streams): ${row}")
+        endif()
+        if(CMAKE_MATCH_2 LESS_EQUAL version)
+            string(APPEND names "        ${CMAKE_MATCH_1};\n")
+        endif()
+    endforeach()
+    file(CONFIGURE OUTPUT ${file} CONTENT "{\n    global:\n${names}    local:\n        *;\n};\n" @ONLY)
+endfunction()

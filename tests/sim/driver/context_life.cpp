@@ -1,0 +1,89 @@
+// Contexts: what making and ending one costs, and each thread's stack of current ones.
+#include <algorithm>
+
+#include "tests/sim/driver/driver.h"
+#include "tests/sim/driver/share.h"
+
+namespace sim {
+namespace {
+
+constexpr int kDeepest = 64;
+
+// Plain data: it needs no destructor, so that a thread's end calls nothing in this library.
+struct Stack {
+    CUcontext contexts[kDeepest];
+    int depth;
+};
+thread_local Stack t_stack;
+
+}  // namespace
+
+CUresult Driver::create_context(CUdevice ordinal, unsigned flags, unsigned api_version,
+                                int affinity_sms, bool primary, CUcontext& context) {
+    Device& device = at(ordinal);
+    const std::uint64_t own = context_bytes(device.sm_granted, mps_enabled);
+    if (free_bytes(device) < own) return CUDA_ERROR_OUT_OF_MEMORY;
+    int mps_id = 0;
+    if (mps_enabled) {
+        const CUresult result = mps.attach(device.uuid, mps_id);
+        if (result != CUDA_SUCCESS) return result;
+    }
+    const int answer = affinity_sms != 0 ? affinity_sms : device.sm_granted;
+    context = new CUctx_st{ordinal,     flags,
+                           api_version, next_context_id_++,
+                           answer,      std::min(answer, device.sm_granted),
+                           mps_id,      own,
+                           primary};
+    device.used += own;
+    contexts.insert(context);
+    return CUDA_SUCCESS;
+}
+
+void Driver::destroy_context(CUcontext context) {
+    if (mps_enabled) mps.detach(context->mps_id);
+    at(context->device).used -= context->own_bytes;
+    contexts.erase(context);
+    for (auto it = streams.begin(); it != streams.end();) {
+        if ((*it)->context != context) {
+            ++it;
+            continue;
+        }
+        delete *it;
+        it = streams.erase(it);
+    }
+    for (auto it = allocations.begin(); it != allocations.end();) {
+        const auto next = std::next(it);
+        if (it->second.context == context) release(it->first);
+        it = next;
+    }
+    destroyed.insert(context);
+}
+
+CUcontext Driver::usable_context(CUresult& why) const {
+    CUcontext context = current_context();
+    why = CUDA_SUCCESS;
+    if (contexts.count(context) != 0) return context;
+    why = destroyed.count(context) != 0 ? CUDA_ERROR_CONTEXT_IS_DESTROYED
+                                        : CUDA_ERROR_INVALID_CONTEXT;
+    return nullptr;
+}
+
+CUcontext current_context() {
+    return t_stack.depth > 0 ? t_stack.contexts[t_stack.depth - 1] : nullptr;
+}
+
+bool push_current(CUcontext context) {
+    if (t_stack.depth == kDeepest) return false;
+    t_stack.contexts[t_stack.depth++] = context;
+    return true;
+}
+
+CUcontext pop_current() { return t_stack.depth > 0 ? t_stack.contexts[--t_stack.depth] : nullptr; }
+
+// Replaces the top; null takes it off.
+void set_current(CUcontext context) {
+    pop_current();
+    if (context != nullptr) push_current(context);
+}
+
+}  // namespace sim

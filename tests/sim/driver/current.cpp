@@ -1,0 +1,125 @@
+// The current context of the calling thread, and what can be asked of a context.
+#include "tests/sim/driver/call.h"
+#include "tests/sim/driver/driver.h"
+
+using sim::Call;
+using sim::Driver;
+
+namespace {
+
+int device_of(CUcontext context) { return context != nullptr ? context->device : -1; }
+
+bool known(Driver& driver, CUcontext context) {
+    const std::lock_guard<std::mutex> lock(driver.mutex);
+    return driver.contexts.count(context) != 0;
+}
+
+CUresult push(const char* symbol, CUcontext context) {
+    Call call(symbol);
+    Driver* driver = call.driver();
+    if (driver == nullptr) return call.done();
+    if (!known(*driver, context)) return call.done(CUDA_ERROR_INVALID_CONTEXT);
+    const bool pushed = sim::push_current(context);
+    return call.done(pushed ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE, "device=%d",
+                     context->device);
+}
+
+CUresult pop(const char* symbol, CUcontext* context) {
+    Call call(symbol);
+    if (call.driver() == nullptr) return call.done();
+    if (sim::current_context() == nullptr) return call.done(CUDA_ERROR_INVALID_CONTEXT);
+    CUcontext popped = sim::pop_current();
+    if (context != nullptr) *context = popped;
+    return call.done(CUDA_SUCCESS, "device=%d", popped->device);
+}
+
+// Runs `work(context)` with `context`, or the current one if that is null.
+template <typename Work>
+CUresult with_context(const char* symbol, CUcontext context, Work&& work) {
+    Call call(symbol);
+    Driver* driver = call.driver();
+    if (driver == nullptr) return call.done();
+    const std::lock_guard<std::mutex> lock(driver->mutex);
+    CUresult why = CUDA_ERROR_INVALID_CONTEXT;
+    if (context == nullptr) {
+        context = driver->usable_context(why);
+    } else if (driver->contexts.count(context) == 0) {
+        context = nullptr;
+    }
+    if (context == nullptr) return call.done(why);
+    return call.done(work(context), "device=%d", context->device);
+}
+
+// The same for a query with one result pointer.
+template <typename Value, typename Answer>
+CUresult ask(const char* symbol, CUcontext context, Value* out, Answer&& answer) {
+    return with_context(symbol, context, [&](CUcontext found) {
+        if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
+        *out = answer(found);
+        return CUDA_SUCCESS;
+    });
+}
+
+}  // namespace
+
+CUresult cuCtxSetCurrent(CUcontext context) {
+    Call call("cuCtxSetCurrent");
+    Driver* driver = call.driver();
+    if (driver == nullptr) return call.done();
+    if (context != nullptr && !known(*driver, context)) {
+        return call.done(CUDA_ERROR_INVALID_CONTEXT);
+    }
+    sim::set_current(context);
+    return call.done(CUDA_SUCCESS, "device=%d", device_of(context));
+}
+
+CUresult cuCtxGetCurrent(CUcontext* context) {
+    Call call("cuCtxGetCurrent");
+    if (call.driver() == nullptr) return call.done();
+    if (context == nullptr) return call.done(CUDA_ERROR_INVALID_VALUE);
+    *context = sim::current_context();
+    return call.done(CUDA_SUCCESS);
+}
+
+CUresult cuCtxPushCurrent(CUcontext context) { return push("cuCtxPushCurrent", context); }
+CUresult cuCtxPushCurrent_v2(CUcontext context) { return push("cuCtxPushCurrent_v2", context); }
+CUresult cuCtxPopCurrent(CUcontext* context) { return pop("cuCtxPopCurrent", context); }
+CUresult cuCtxPopCurrent_v2(CUcontext* context) { return pop("cuCtxPopCurrent_v2", context); }
+
+CUresult cuCtxGetDevice(CUdevice* device) {
+    return ask("cuCtxGetDevice", nullptr, device, [](CUcontext c) { return c->device; });
+}
+
+CUresult cuCtxGetDevice_v2(CUdevice* device, CUcontext context) {
+    return ask("cuCtxGetDevice_v2", context, device, [](CUcontext c) { return c->device; });
+}
+
+CUresult cuCtxSynchronize() {
+    return with_context("cuCtxSynchronize", nullptr, [](CUcontext) { return CUDA_SUCCESS; });
+}
+
+CUresult cuCtxSynchronize_v2(CUcontext context) {
+    return with_context("cuCtxSynchronize_v2", context, [](CUcontext) { return CUDA_SUCCESS; });
+}
+
+CUresult cuCtxGetApiVersion(CUcontext context, unsigned* version) {
+    return ask("cuCtxGetApiVersion", context, version, [](CUcontext c) { return c->api_version; });
+}
+
+CUresult cuCtxGetFlags(unsigned* flags) {
+    return ask("cuCtxGetFlags", nullptr, flags, [](CUcontext c) { return c->flags; });
+}
+
+CUresult cuCtxGetId(CUcontext context, unsigned long long* id) {
+    return ask("cuCtxGetId", context, id, [](CUcontext c) { return c->id; });
+}
+
+CUresult cuCtxGetExecAffinity(CUexecAffinityParam* affinity, CUexecAffinityType type) {
+    return with_context("cuCtxGetExecAffinity", nullptr, [&](CUcontext context) {
+        if (affinity == nullptr) return CUDA_ERROR_INVALID_VALUE;
+        if (type != CU_EXEC_AFFINITY_TYPE_SM_COUNT) return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
+        affinity->type = type;
+        affinity->param.smCount.val = static_cast<unsigned>(context->affinity_sms);
+        return CUDA_SUCCESS;
+    });
+}

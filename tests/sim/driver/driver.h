@@ -1,0 +1,115 @@
+// The state of the initialised driver: one object per process, made by the first successful cuInit
+// and never destroyed, since entry points may run until the very end of the process.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/sim/driver/api.h"
+#include "tests/sim/driver/mps_client.h"
+#include "tests/sim/driver/visible.h"
+#include "tests/sim/node/node.h"
+
+// The handles' types are cuda.h's, so they live outside the namespace.
+struct CUctx_st {
+    CUdevice device;
+    unsigned flags;
+    unsigned api_version;
+    unsigned long long id;
+    int affinity_sms;  // what cuCtxGetExecAffinity answers
+    int usable_sms;    // how many a kernel runs on
+    int mps_id;
+    std::uint64_t own_bytes;
+    bool primary;
+};
+
+struct CUstream_st {
+    CUcontext context;
+    unsigned flags;
+    int priority;
+};
+
+namespace sim {
+
+// A device as the program sees it: a GPU or a MIG instance.
+struct Device {
+    std::string name;
+    std::string uuid;         // its own: "MIG-..." for an instance
+    std::string parent_uuid;  // the GPU's
+    const Gpu* gpu;
+    int sm_total;
+    int sm_granted;
+    std::uint64_t memory;
+    std::optional<std::uint64_t> limit;  // CUDA_MPS_PINNED_DEVICE_MEM_LIMIT
+    std::uint64_t used = 0;              // by this process: contexts and allocations
+
+    CUcontext primary = nullptr;
+    int primary_uses = 0;
+    unsigned primary_flags = 0;
+};
+
+struct Allocation {
+    CUcontext context;
+    std::size_t bytes;   // as charged
+    std::size_t mapped;  // address space behind it
+};
+
+class Driver {
+  public:
+    // Null before cuInit has succeeded, and in a child forked after that.
+    static Driver* get();
+    // Reads the environment. On success the driver is what get() answers.
+    static CUresult initialise();
+
+    // Every member below is guarded by this, but for what never changes after cuInit.
+    std::mutex mutex;
+    Node node;
+    std::vector<Device> devices;
+    MpsClient mps;
+    bool mps_enabled = false;
+    int client_priority = 0;
+    std::set<CUcontext> contexts;
+    std::set<CUcontext> destroyed;  // kept, so that an old handle never names a new context
+    std::set<CUstream> streams;
+    std::map<CUdeviceptr, Allocation> allocations;
+
+    bool valid(CUdevice device) const {
+        return device >= 0 && static_cast<std::size_t>(device) < devices.size();
+    }
+    Device& at(CUdevice device) { return devices[static_cast<std::size_t>(device)]; }
+
+    // The calling thread's current context, or null and why it can't be used.
+    CUcontext usable_context(CUresult& why) const;
+
+    // Context life. `affinity_sms` is 0 for a context that asks for none.
+    CUresult create_context(CUdevice device, unsigned flags, unsigned api_version, int affinity_sms,
+                            bool primary, CUcontext& context);
+    void destroy_context(CUcontext context);
+
+    // Bytes still free on the device for this process.
+    std::uint64_t free_bytes(const Device& device) const;
+    CUresult allocate(CUcontext context, std::size_t bytes, CUdeviceptr& pointer);
+    CUresult release(CUdeviceptr pointer);
+    // Whether [pointer, pointer + bytes) lies in one allocation.
+    bool covers(CUdeviceptr pointer, std::size_t bytes) const;
+
+  private:
+    CUresult read_environment();
+    void add_device(const VisibleDevice& visible);
+    void apply_limits();
+
+    unsigned long long next_context_id_ = 1;
+};
+
+// The calling thread's stack of current contexts.
+CUcontext current_context();
+bool push_current(CUcontext context);
+CUcontext pop_current();
+void set_current(CUcontext context);
+
+}  // namespace sim

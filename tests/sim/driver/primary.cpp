@@ -1,0 +1,101 @@
+// The primary context of each device.
+#include "tests/sim/driver/call.h"
+#include "tests/sim/driver/driver.h"
+
+using sim::Call;
+using sim::Device;
+using sim::Driver;
+
+namespace {
+
+// Runs `work(driver, device)` under the lock.
+template <typename Work>
+CUresult on_device(const char* symbol, CUdevice ordinal, Work&& work) {
+    Call call(symbol);
+    Driver* driver = call.driver();
+    if (driver == nullptr) return call.done();
+    if (!driver->valid(ordinal)) return call.done(CUDA_ERROR_INVALID_DEVICE, "device=%d", ordinal);
+    CUresult result{};
+    int uses = 0;
+    {
+        const std::lock_guard<std::mutex> lock(driver->mutex);
+        result = work(*driver, driver->at(ordinal));
+        uses = driver->at(ordinal).primary_uses;
+    }
+    return call.done(result, "device=%d uses=%d", ordinal, uses);
+}
+
+void end_primary(Driver& driver, Device& device) {
+    if (device.primary != nullptr) driver.destroy_context(device.primary);
+    device.primary = nullptr;
+    device.primary_uses = 0;
+}
+
+CUresult release(const char* symbol, CUdevice ordinal) {
+    return on_device(symbol, ordinal, [](Driver& driver, Device& device) {
+        if (device.primary_uses == 0) return CUDA_ERROR_INVALID_CONTEXT;
+        if (--device.primary_uses == 0) end_primary(driver, device);
+        return CUDA_SUCCESS;
+    });
+}
+
+CUresult reset(const char* symbol, CUdevice ordinal) {
+    return on_device(symbol, ordinal, [](Driver& driver, Device& device) {
+        end_primary(driver, device);
+        return CUDA_SUCCESS;
+    });
+}
+
+CUresult set_flags(const char* symbol, CUdevice ordinal, unsigned flags) {
+    return on_device(symbol, ordinal, [flags](Driver&, Device& device) {
+        if ((flags & ~static_cast<unsigned>(CU_CTX_FLAGS_MASK)) != 0) {
+            return CUDA_ERROR_INVALID_VALUE;
+        }
+        device.primary_flags = flags;
+        return CUDA_SUCCESS;
+    });
+}
+
+}  // namespace
+
+CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice ordinal) {
+    return on_device("cuDevicePrimaryCtxRetain", ordinal, [&](Driver& driver, Device& device) {
+        if (context == nullptr) return CUDA_ERROR_INVALID_VALUE;
+        if (device.primary == nullptr) {
+            const CUresult result =
+                driver.create_context(ordinal, device.primary_flags, 3020, 0, true, device.primary);
+            if (result != CUDA_SUCCESS) return result;
+        }
+        ++device.primary_uses;
+        *context = device.primary;
+        return CUDA_SUCCESS;
+    });
+}
+
+CUresult cuDevicePrimaryCtxRelease(CUdevice ordinal) {
+    return release("cuDevicePrimaryCtxRelease", ordinal);
+}
+CUresult cuDevicePrimaryCtxRelease_v2(CUdevice ordinal) {
+    return release("cuDevicePrimaryCtxRelease_v2", ordinal);
+}
+CUresult cuDevicePrimaryCtxReset(CUdevice ordinal) {
+    return reset("cuDevicePrimaryCtxReset", ordinal);
+}
+CUresult cuDevicePrimaryCtxReset_v2(CUdevice ordinal) {
+    return reset("cuDevicePrimaryCtxReset_v2", ordinal);
+}
+CUresult cuDevicePrimaryCtxSetFlags(CUdevice ordinal, unsigned flags) {
+    return set_flags("cuDevicePrimaryCtxSetFlags", ordinal, flags);
+}
+CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice ordinal, unsigned flags) {
+    return set_flags("cuDevicePrimaryCtxSetFlags_v2", ordinal, flags);
+}
+
+CUresult cuDevicePrimaryCtxGetState(CUdevice ordinal, unsigned* flags, int* active) {
+    return on_device("cuDevicePrimaryCtxGetState", ordinal, [&](Driver&, Device& device) {
+        if (flags == nullptr || active == nullptr) return CUDA_ERROR_INVALID_VALUE;
+        *flags = device.primary_flags;
+        *active = device.primary != nullptr ? 1 : 0;
+        return CUDA_SUCCESS;
+    });
+}

@@ -1,0 +1,53 @@
+// The GPUs of the simulated node, as SIM_CUDA_GPUS describes them: shared by the driver and by
+// NVML, so that UUIDs, PCI ids and MIG instances agree.
+//
+//   SIM_CUDA_GPUS   = GPU { "," GPU }      default "h100"; "none" is a node without a GPU
+//   GPU             = MODEL { "/" PROFILE }   with profiles the GPU is in MIG mode
+//   MODEL           = "h100" | "h200" | "a100" | "l4"
+//   PROFILE         = for example "3g.40gb"
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sim {
+
+struct MigInstance {
+    std::string profile;  // "3g.40gb"
+    std::string uuid;     // "MIG-..."
+    int slot;             // NVML's index: the first compute slice it takes, hence the gaps
+    int gpu_instance;
+    int compute_instance;
+    int slices;
+    int sm_count;
+    std::uint64_t memory;  // bytes
+};
+
+struct Gpu {
+    std::string name;
+    std::string uuid;  // "GPU-..."
+    int sm_count;
+    int cores_per_sm;
+    std::uint64_t memory;  // bytes
+    int major, minor;      // compute capability
+    int pci_bus;
+    unsigned pci_device_id;  // device << 16 | vendor
+    std::vector<MigInstance> instances;
+    bool mig_mode() const { return !instances.empty(); }
+};
+
+struct Node {
+    std::vector<Gpu> gpus;
+    std::string error;  // why the description can't be used; empty if it can
+};
+
+Node parse_node(const std::string& description);
+// From the environment, as it is now.
+Node read_node();
+
+// 16 bytes of "GPU-xxxxxxxx-xxxx-..." or "MIG-...".
+void uuid_bytes(const std::string& uuid, unsigned char bytes[16]);
+
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+
+}  // namespace sim
