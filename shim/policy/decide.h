@@ -1,6 +1,7 @@
 // Policy and process to partition: pure functions.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,11 +17,11 @@ bool matches(const Match& match, const Subject& subject);
 struct Decision {
     enum class Kind { kIgnore, kDeny, kPartition, kError };
     Kind kind = Kind::kIgnore;
-    Partition partition;              // kPartition
-    const Pool* pool = nullptr;       // the pool that the partition is a slot of
-    std::optional<unsigned> rank;     // the slot that was taken
-    std::string rank_variable;        // where the rank came from: "PARSL_WORKER_RANK"
-    const Rule* rule = nullptr;       // null: no rule matched
+    Partition partition;           // kPartition
+    const Pool* pool = nullptr;    // the pool that the partition is a slot of
+    std::optional<unsigned> rank;  // the slot that was taken
+    std::string rank_variable;     // where the rank came from: "PARSL_WORKER_RANK"
+    const Rule* rule = nullptr;    // null: no rule matched
     OnError on_error = OnError::kFail;
     std::string chosen_by;  // "RATION_USE" if that made the choice, else empty
     std::string error;      // kError: one line that says what is wrong and what to do
@@ -29,15 +30,27 @@ struct Decision {
 
 Decision decide(const Policy& policy, const Subject& subject);
 
-// Local rank of a process: RATION_RANK, then the first that is set of the variables which Parsl, MPI
-// launchers and schedulers use, in the order of kRankVariables. PMIX_RANK is global and not used.
+inline constexpr std::array<const char*, 9> kRankVariables{
+    "RATION_RANK",
+    "PARSL_WORKER_RANK",  // before SLURM_LOCALID, which Parsl's workers inherit from their manager
+    "LOCAL_RANK",
+    "OMPI_COMM_WORLD_LOCAL_RANK",
+    "MV2_COMM_WORLD_LOCAL_RANK",
+    "MPI_LOCALRANKID",
+    "PMI_LOCAL_RANK",
+    "PALS_LOCAL_RANKID",
+    "SLURM_LOCALID",
+};
+
+// Local rank of a process: RATION_RANK, then the first that is set of the variables which Parsl,
+// MPI launchers and schedulers use, in the order of kRankVariables. PMIX_RANK is global and not
+// used; a variable that is empty counts as not set.
 struct Rank {
     std::string variable;
     std::string text;                // as found
     std::optional<unsigned> number;  // nullopt: not a number
 };
 std::optional<Rank> local_rank(const Subject& subject);
-extern const std::vector<std::string> kRankVariables;
 
 // How the driver rounds a share: down to a multiple of `unit`, at least `minimum`.
 struct Granularity {

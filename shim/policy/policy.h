@@ -43,8 +43,8 @@ struct DeviceSelector {
 struct Partition {
     std::string name;  // "partition.quarter", or "pool.paper[2]" for a slot
     Place place;
-    std::optional<double> share;  // percent of each device's SMs, above 0 and at most 100
-    std::optional<unsigned> sm;   // number of SMs of each device
+    std::optional<double> share;     // percent of each device's SMs, above 0 and at most 100
+    std::optional<unsigned> sm;      // number of SMs of each device
     std::optional<std::string> mig;  // "MIG-<UUID>"
     std::optional<Memory> memory;
     std::vector<DeviceSelector> devices;  // empty: every device that the process sees
@@ -77,7 +77,7 @@ struct Match {
     std::vector<std::string> script;  // first script argument of an interpreter
     std::vector<std::string> argv;    // the arguments joined by single spaces
     std::vector<std::pair<std::string, std::vector<std::string>>> env;  // each name must match
-    std::vector<std::string> user;    // names or decimal uids
+    std::vector<std::string> user;                                      // names or decimal uids
     std::vector<std::string> group;   // names or decimal gids, supplementary ones included
     std::vector<std::string> cgroup;  // path of the cgroup, "/" first
     std::vector<std::string> host;    // gethostname(2)

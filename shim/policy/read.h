@@ -20,7 +20,10 @@ struct Source {
 };
 
 struct Loaded {
-    Policy policy;         // meaningful only if problems is empty
+    // Meaningful only if problems is empty; but `on_error` is always what the sources say, as far
+    // as they can be read, and `locked` always says whether a site source locks, or may be meant
+    // to.
+    Policy policy;
     Diagnostics problems;  // every mistake of every source, in the order of the text
 };
 

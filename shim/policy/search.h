@@ -1,6 +1,8 @@
 // Where the policy of this process is.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <optional>
 #include <string>
@@ -17,6 +19,7 @@ using Environment = std::function<std::optional<std::string>(const std::string& 
 struct SitePaths {
     std::string etc = "/etc/ration";  // policy.toml and policy.d/*.toml
     std::string run = "/run/ration";  // policy.d/*.toml, written per job by a root prolog
+    uid_t run_owner = 0;              // whose the folder run/policy.d must be
 };
 
 // How the policy was found. Exactly one of the alternatives holds.
@@ -28,8 +31,9 @@ struct Found {
     };
     Kind kind = Kind::kNone;
     Loaded loaded;
-    std::string origin;  // "RATION_POLICY", "flags", "site", "user": for explain
+    std::string origin;       // "RATION_POLICY", "flags", "site", "user": for explain
     bool locked_out = false;  // a locked site policy made us ignore RATION_POLICY, flags or DISABLE
+    Diagnostics passed_over;  // places that do not count, and why: for explain and check
 };
 
 // The environment variables by which `ration run` passes its flags on.
@@ -43,9 +47,18 @@ inline constexpr const char* kNameVariable = "RATION_NAME";
 // (a missing or unreadable file is a problem, not "none"); else $XDG_CONFIG_HOME/ration/policy.toml
 // ($HOME/.config by default); else the site's files: etc/policy.toml, etc/policy.d/*.toml,
 // run/policy.d/*.toml, each folder in lexical order. Never throws.
+//
+// A site policy is locked if one of its files says `locked` with anything but false, other mistakes
+// in it or not; if a file that is not even TOML has the word outside of a comment; or if a file
+// cannot be read at all. Then its problems are the result: a slip in a locked policy must not open
+// it, and users cannot cause one. A site file that plainly does not lock, broken or not, is what
+// everybody may overrule anyway, and must not stand in the way of those who do.
 Found find(const Environment& environment, const SitePaths& paths = {});
 
-// Reads one file as a source. nullopt and a problem if it cannot be read.
+// Reads one regular file as a source. nullopt, a problem and errno if it cannot be read.
 std::optional<Source> load(const std::string& file, bool site, Diagnostics& problems);
+
+// Whether a file lies where site policies lie, by its path as written.
+bool is_site_file(const std::string& file, const SitePaths& paths = {});
 
 }  // namespace ration::policy

@@ -30,7 +30,7 @@ const Subject& this_process();
 
 // First script argument among `arguments` if arguments[0] or `exe` names a known interpreter
 // (python*, perl, ruby, bash, sh, julia, Rscript, node, lua*); "-c" and "-m NAME" give "-c" and
-// "-m NAME". Empty otherwise.
+// "-m NAME", and so does an inline program's option of the others ("-e"). Empty otherwise.
 std::string script_of(const std::string& exe, const std::vector<std::string>& arguments);
 
 }  // namespace ration::policy

@@ -1,0 +1,145 @@
+#include "shim/policy/decide.h"
+
+#include <algorithm>
+
+#include "shim/policy/wording.h"
+
+namespace ration::policy {
+namespace {
+
+constexpr const char* kChoiceVariable = "RATION_USE";
+
+std::string name_of(const Use& use) {
+    if (use.kind == Use::Kind::kIgnore) return "ignore";
+    if (use.kind == Use::Kind::kDeny) return "deny";
+    return use.name;
+}
+
+std::string words(const std::vector<const char*>& names) {
+    return join(std::vector<std::string>(names.begin(), names.end()));
+}
+
+class Decider {
+  public:
+    Decider(const Policy& policy, const Subject& subject) : policy_(policy), subject_(subject) {}
+
+    Decision decide() {
+        const auto rule =
+            std::find_if(policy_.rules.begin(), policy_.rules.end(),
+                         [&](const Rule& candidate) { return matches(candidate.match, subject_); });
+        const Use* use = &policy_.no_match;
+        decision_.on_error = policy_.on_error;
+        decision_.place = use->place;
+        if (rule != policy_.rules.end()) {
+            use = &rule->use;
+            decision_.rule = &*rule;
+            decision_.on_error = rule->on_error.value_or(policy_.on_error);
+            decision_.place = rule->place;
+        }
+        if (const Use* chosen = choose(*use)) apply(*chosen);
+        return std::move(decision_);
+    }
+
+  private:
+    void fail(std::string text) {
+        decision_.kind = Decision::Kind::kError;
+        decision_.error = std::move(text);
+    }
+
+    // What RATION_USE makes of the rule's use; nullptr after an error.
+    const Use* choose(const Use& use) {
+        const auto wanted = subject_.env(kChoiceVariable);
+        if (!wanted || wanted->empty() || *wanted == name_of(use)) return &use;
+        const std::string asked = kChoiceVariable + ('=' + one_line(*wanted, 60));
+        if (decision_.rule == nullptr) {
+            fail(asked + ", but no rule of the policy matches this process: unset " +
+                 kChoiceVariable);
+            return nullptr;
+        }
+        std::vector<std::string> offered{name_of(use)};
+        for (const Use& option : decision_.rule->may_use) {
+            if (*wanted == name_of(option)) {
+                decision_.chosen_by = kChoiceVariable;
+                return &option;
+            }
+            offered.push_back(name_of(option));
+        }
+        if (offered.size() == 1) {
+            fail(asked + ", but the policy offers no choice here, only " + offered.front() +
+                 ": unset " + kChoiceVariable);
+        } else {
+            fail(asked + " is not offered: set it to one of " + join(offered));
+        }
+        return nullptr;
+    }
+
+    void apply(const Use& use) {
+        switch (use.kind) {
+            case Use::Kind::kIgnore:
+                decision_.kind = Decision::Kind::kIgnore;
+                return;
+            case Use::Kind::kDeny:
+                decision_.kind = Decision::Kind::kDeny;
+                return;
+            case Use::Kind::kPartition: {
+                const auto found = policy_.partitions.find(use.name);
+                if (found == policy_.partitions.end()) return undefined(use);
+                return grant(found->second);
+            }
+            case Use::Kind::kPool: {
+                const auto found = policy_.pools.find(use.name);
+                if (found == policy_.pools.end()) return undefined(use);
+                return take_slot(found->second);
+            }
+        }
+    }
+
+    void undefined(const Use& use) { fail(use.name + " is not defined by the policy"); }
+
+    void grant(const Partition& partition) {
+        decision_.kind = Decision::Kind::kPartition;
+        decision_.partition = partition;
+    }
+
+    void take_slot(const Pool& pool) {
+        decision_.pool = &pool;
+        const std::size_t slots = pool.slots.size();
+        const std::string range = slots == 1 ? "0" : "0 to " + std::to_string(slots - 1);
+        const auto rank = local_rank(subject_);
+        if (!rank) {
+            return fail(pool.name + " gives its slots by local rank, and none of " +
+                        words({kRankVariables.begin(), kRankVariables.end()}) +
+                        " is set: set RATION_RANK (" + range + ")");
+        }
+        decision_.rank_variable = rank->variable;
+        const std::string found = rank->variable + '=' + one_line(rank->text, 60);
+        if (!rank->number) {
+            return fail(found + " is not a number: " + pool.name + " has the ranks " + range);
+        }
+        decision_.rank = rank->number;
+        if (*rank->number >= slots) {
+            return fail(found + ", but " + pool.name + " has " + std::to_string(slots) +
+                        (slots == 1 ? " slot" : " slots") + ", ranks " + range +
+                        ": give it more slots or start fewer processes");
+        }
+        grant(pool.slots[*rank->number]);
+    }
+
+    const Policy& policy_;
+    const Subject& subject_;
+    Decision decision_;
+};
+
+}  // namespace
+
+Decision decide(const Policy& policy, const Subject& subject) {
+    try {
+        return Decider(policy, subject).decide();
+    } catch (...) {  // nothing but a want of memory throws
+        Decision failed;
+        failed.kind = Decision::Kind::kError;
+        return failed;
+    }
+}
+
+}  // namespace ration::policy

@@ -1,0 +1,25 @@
+// Files and folders, without iostream or filesystem.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ration::policy {
+
+struct File {
+    std::string text;
+    mode_t mode = 0;
+};
+
+// At most `limit` bytes of a file; a file of /proc has no size beforehand. nullopt and errno if it
+// cannot be opened or read.
+std::optional<File> read_file(const char* path, std::size_t limit);
+
+// As above, of a regular file only: opening a FIFO would wait for a writer and reading a terminal
+// for a user. errno is EISDIR for a folder and ENODEV for anything else that is not regular.
+std::optional<File> read_regular_file(const char* path, std::size_t limit);
+
+}  // namespace ration::policy

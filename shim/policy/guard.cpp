@@ -1,0 +1,119 @@
+#include "shim/policy/guard.h"
+
+#include <algorithm>
+
+#include "shim/policy/utf8.h"
+
+namespace ration::policy {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+std::optional<std::size_t> not_utf8(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const Character character = first_character(text.substr(at));
+        if (!character.valid) return at;
+        at += character.length;
+    }
+    return std::nullopt;
+}
+
+bool within_key(char byte) {
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9') || byte == '_' || byte == '-' || byte == ' ' ||
+           byte == '\t';
+}
+
+// The offset behind the string that begins at `at`. An unterminated one ends with its line (or, if
+// it may have several, with the text): the parser will say so.
+std::size_t skip_string(std::string_view text, std::size_t at) {
+    const char mark = text[at];
+    const std::string_view three = text.substr(at, 3);
+    const bool long_string = three.size() == 3 && three[1] == mark && three[2] == mark;
+    at += long_string ? 3 : 1;
+    for (; at < text.size(); ++at) {
+        if (text[at] == '\\' && mark == '"') {
+            ++at;
+        } else if (!long_string && text[at] == '\n') {
+            return at;
+        } else if (text[at] == mark && !long_string) {
+            return at + 1;
+        } else if (text[at] == mark && text.substr(at, 3) == three) {
+            // One or two marks may stand right before the closing three.
+            std::size_t marks = 3;
+            while (marks < 5 && at + marks < text.size() && text[at + marks] == mark) ++marks;
+            return at + marks;
+        }
+    }
+    return text.size();
+}
+
+std::optional<std::size_t> too_deep(std::string_view text) {
+    unsigned dots = 0;
+    for (std::size_t at = 0; at < text.size();) {
+        const char byte = text[at];
+        if (byte == '"' || byte == '\'') {
+            at = skip_string(text, at);
+            continue;
+        }
+        if (byte == '#') {
+            at = std::min(text.find('\n', at), text.size());
+            continue;
+        }
+        if (byte == '.') {
+            if (++dots >= kDeepestNesting) return at;
+        } else if (!within_key(byte)) {
+            dots = 0;
+        }
+        ++at;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Flaw> find_flaw(std::string_view text) {
+    if (text.size() > kLargestText) {
+        return Flaw{{},
+                    "the file has " + std::to_string(text.size()) +
+                        " bytes; allowed: at most 1 MiB, which is far more than a policy needs"};
+    }
+    if (const auto at = not_utf8(text)) {
+        return Flaw{Lines(text).of_offset(*at), "not valid TOML: a byte that is not UTF-8"};
+    }
+    if (const auto at = too_deep(text)) {
+        return Flaw{Lines(text).of_offset(*at),
+                    "keys nested too deep; allowed: at most 8 levels (a policy needs 3)"};
+    }
+    return std::nullopt;
+}
+
+Lines::Lines(std::string_view text) : text_(text) {
+    std::size_t start = text.substr(0, 3) == kByteOrderMark ? 3 : 0;
+    while (true) {
+        starts_.push_back(start);
+        const std::size_t end = text.find('\n', start);
+        if (end == std::string_view::npos) return;
+        start = end + 1;
+    }
+}
+
+Position Lines::in_bytes(Position in_characters) const {
+    if (in_characters.line == 0 || in_characters.line > starts_.size()) return in_characters;
+    const std::size_t start = starts_[in_characters.line - 1];
+    std::size_t at = start;
+    for (unsigned column = 1; column < in_characters.column && at < text_.size(); ++column) {
+        at += first_character(text_.substr(at)).length;
+    }
+    return {in_characters.line, static_cast<unsigned>(at - start + 1)};
+}
+
+Position Lines::of_offset(std::size_t offset) const {
+    auto line = std::upper_bound(starts_.begin(), starts_.end(), offset);
+    if (line == starts_.begin()) return {1, 1};
+    --line;
+    return {static_cast<unsigned>(line - starts_.begin() + 1),
+            static_cast<unsigned>(offset - *line + 1)};
+}
+
+}  // namespace ration::policy

@@ -1,0 +1,181 @@
+#include <algorithm>
+
+#include "shim/policy/draft.h"
+
+namespace ration::policy {
+namespace {
+
+// Sums of thirds and the like are a little above 100.
+constexpr double kRoundingError = 1e-6;
+
+struct Header {
+    unsigned slots = 0;  // 0: not given, or wrong
+    bool oversubscribe = false;
+};
+
+void read_assign(const std::string& key, const Value& value, Header& /*to*/, Report& report) {
+    read_word(key, value, {"rank"}, report);
+}
+
+void read_slots(const std::string& key, const Value& value, Header& to, Report& report) {
+    to.slots = read_integer(key, value, 1, kMaxSlots, report);
+}
+
+void read_oversubscribe(const std::string& key, const Value& value, Header& to, Report& report) {
+    to.oversubscribe = read_boolean(key, value, report);
+}
+
+constexpr Key<Header> kKeys[] = {
+    {"assign", read_assign},
+    {"slots", read_slots},
+    {"oversubscribe", read_oversubscribe},
+};
+
+std::string of_values(std::size_t count) {
+    return std::to_string(count) + (count == 1 ? " value" : " values");
+}
+
+// The number of slots, from `slots` or the first list. Reports lists that differ from it.
+std::size_t count_slots(const std::string& name, const Entry& pool, const Header& header,
+                        const std::vector<const Entry*>& lists, Report& report) {
+    if (header.slots == 0 && lists.empty()) {
+        if (find_entry(pool.value, "slots") == nullptr) {
+            report.add(pool.where, name +
+                                       " has no number of slots; allowed: slots = N, or an "
+                                       "array with one value for each slot");
+        }
+        return 0;
+    }
+    const bool given = header.slots != 0;
+    const std::size_t expected = given ? header.slots : lists.front()->value.items.size();
+    const std::string other = given ? "slots is " + std::to_string(expected)
+                                    : lists.front()->key + " has " + of_values(expected);
+    for (const Entry* list : lists) {
+        const std::size_t size = list->value.items.size();
+        if (size > kMaxSlots) {
+            report.add(list->value.where, list->key + " has " + of_values(size) +
+                                              "; allowed: at most " + std::to_string(kMaxSlots));
+        } else if (size != expected) {
+            report.add(list->value.where, list->key + " has " + of_values(size) + ", but " + other +
+                                              "; allowed: one value for all slots, or an array "
+                                              "with one for each slot");
+        }
+    }
+    return std::min<std::size_t>(expected, kMaxSlots);
+}
+
+std::string device_key(const DeviceSelector& device) {
+    std::string key = device.text;
+    for (char& byte : key) {
+        if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte + 'a' - 'A');
+    }
+    return key;
+}
+
+// What the slots take of each device, by the way the policy names it: two names of one device (an
+// index and a UUID) cannot be told here. Slots that name no device use the same ones, all there
+// are.
+void check_admission(const Pool& pool, Position where, Report& report) {
+    std::map<std::string, double> taken;
+    for (const Partition& slot : pool.slots) {
+        const double share = slot.share.value_or(0);
+        if (slot.devices.empty()) taken[""] += share;
+        for (const DeviceSelector& device : slot.devices) taken[device_key(device)] += share;
+    }
+    for (const auto& [device, sum] : taken) {
+        if (sum <= 100 + kRoundingError) continue;
+        const std::string on = device.empty() ? "every device" : "device " + device;
+        report.add(where, "the shares of " + pool.name + " on " + on + " add up to " +
+                              decimal(sum) + "%; allowed: at most 100%, or oversubscribe = true");
+    }
+}
+
+class PoolReader {
+  public:
+    PoolReader(const std::string& name, const Entry& entry, Report& report)
+        : entry_(entry), report_(report) {
+        pool_.name = name;
+        pool_.place = report.place(entry.where);
+        base_.place = pool_.place;
+    }
+
+    Pool read() {
+        const std::size_t before = report_.count();
+        for (const Entry& entry : entry_.value.entries) read_key(entry);
+        pool_.oversubscribe = header_.oversubscribe;
+        pool_.slots.assign(count_slots(pool_.name, entry_, header_, lists_, report_), base_);
+        for (std::size_t i = 0; i < pool_.slots.size(); ++i) {
+            pool_.slots[i].name = pool_.name + '[' + std::to_string(i) + ']';
+        }
+        for (const Entry* list : lists_) spread(*list);
+        if (report_.count() == before) {
+            check_purpose(entry_.value, pool_.name, entry_.where, report_);
+        }
+        check();
+        return std::move(pool_);
+    }
+
+  private:
+    void read_key(const Entry& entry) {
+        const Key<Partition>* key = find_partition_key(entry.key);
+        if (const Key<Header>* own = find_key(kKeys, entry.key)) {
+            own->read(entry.key, entry.value, header_, report_);
+        } else if (key == nullptr) {
+            std::vector<std::string> allowed = partition_key_names();
+            add_names(kKeys, allowed);
+            report_unknown_key(entry, '[' + pool_.name + ']', allowed, report_);
+        } else if (entry.value.kind != Value::Kind::kArray) {
+            key->read(entry.key, entry.value, base_, report_);
+        } else if (entry.value.items.empty()) {
+            report_.add(entry.value.where, entry.key +
+                                               " is an empty array; allowed: one value for "
+                                               "all slots, or an array with one for each");
+        } else {
+            lists_.push_back(&entry);
+        }
+    }
+
+    // Gives each slot its item. Items beyond the last slot are read for their mistakes.
+    void spread(const Entry& list) {
+        Partition beyond;
+        const Key<Partition>* key = find_partition_key(list.key);
+        for (std::size_t i = 0; i < list.value.items.size(); ++i) {
+            Partition& slot = i < pool_.slots.size() ? pool_.slots[i] : beyond;
+            const Value& item = list.value.items[i];
+            key->read(list.key, item, slot, report_);
+        }
+    }
+
+    void check() {
+        check_sizes(entry_.value, pool_.name, report_);
+        if (const Entry* mechanism = find_entry(entry_.value, "mechanism")) {
+            const Value& value = mechanism->value;
+            for (std::size_t i = 0; i < pool_.slots.size(); ++i) {
+                const bool listed = i < value.items.size();
+                check_mechanism(pool_.slots[i], listed ? value.items[i].where : value.where,
+                                report_);
+            }
+        }
+        const Entry* share = find_entry(entry_.value, "share");
+        if (share != nullptr && !pool_.oversubscribe) check_admission(pool_, share->where, report_);
+    }
+
+    const Entry& entry_;
+    Report& report_;
+    Header header_;
+    Partition base_;  // what holds for every slot
+    std::vector<const Entry*> lists_;
+    Pool pool_;
+};
+
+void read_pool(const std::string& name, const Entry& entry, Draft& draft, Report& report) {
+    draft.policy.pools.emplace(name, PoolReader(name, entry, report).read());
+}
+
+}  // namespace
+
+void read_pools(const std::string& key, const Value& value, Draft& draft, Report& report) {
+    for_each_definition(key, value, draft, report, read_pool);
+}
+
+}  // namespace ration::policy

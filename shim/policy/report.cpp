@@ -1,0 +1,58 @@
+#include "shim/policy/report.h"
+
+namespace ration::policy {
+
+void report_unknown_key(const Entry& entry, const std::string& table,
+                        const std::vector<std::string>& allowed, Report& report) {
+    report.add(entry.where, "unknown key " + quote(entry.key) + " in " + table +
+                                suggestion(entry.key, allowed) + "; allowed: " + join(allowed));
+}
+
+int read_word(const std::string& key, const Value& value, std::initializer_list<const char*> words,
+              Report& report) {
+    std::vector<std::string> allowed;
+    for (const char* word : words) allowed.push_back('"' + std::string(word) + '"');
+    if (value.kind != Value::Kind::kString) {
+        report.wrong_type(key, value, join(allowed));
+        return -1;
+    }
+    int index = 0;
+    for (const char* word : words) {
+        if (value.text == word) return index;
+        ++index;
+    }
+    const std::vector<std::string> bare(words.begin(), words.end());
+    report.add(value.where, key + ' ' + quote(value.text) + " is unknown" +
+                                suggestion(value.text, bare) + "; allowed: " + join(allowed));
+    return -1;
+}
+
+bool read_boolean(const std::string& key, const Value& value, Report& report) {
+    if (value.kind != Value::Kind::kBoolean) report.wrong_type(key, value, "true or false");
+    return value.kind == Value::Kind::kBoolean && value.boolean;
+}
+
+unsigned read_integer(const std::string& key, const Value& value, unsigned low, unsigned high,
+                      Report& report) {
+    const std::string allowed =
+        "an integer from " + std::to_string(low) + " to " + std::to_string(high);
+    if (value.kind != Value::Kind::kInteger) {
+        report.wrong_type(key, value, allowed);
+        return 0;
+    }
+    if (value.integer < low || value.integer > high) {
+        report.add(value.where, key + ' ' + std::to_string(value.integer) +
+                                    " is out of range; allowed: " + allowed);
+        return 0;
+    }
+    return static_cast<unsigned>(value.integer);
+}
+
+void for_each_item(const std::string& key, const Value& value, Report& report,
+                   const std::function<void(const Value&)>& read) {
+    if (value.kind != Value::Kind::kArray) return read(value);
+    if (value.items.empty()) report.add(value.where, key + " is an empty array; leave the key out");
+    for (const Value& item : value.items) read(item);
+}
+
+}  // namespace ration::policy

@@ -1,0 +1,234 @@
+#include "shim/policy/search.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "shim/policy/file.h"
+#include "shim/policy/guard.h"
+
+namespace ration::policy {
+namespace {
+
+constexpr const char* kPolicyVariable = "RATION_POLICY";
+constexpr const char* kDisableVariable = "RATION_DISABLE";
+
+bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
+
+std::string reason(int error) {
+    if (error == EISDIR) return "it is a folder";
+    if (error == ENODEV) return "it is not a regular file";
+    char buffer[128] = {};
+    return strerror_r(error, buffer, sizeof buffer);  // the GNU one, which returns the text
+}
+
+void cannot_read(const std::string& path, int error, Diagnostics& problems) {
+    problems.push_back({{path, 0, 0}, "cannot read the policy: " + reason(error)});
+}
+
+// The sources of one place, and whether one of them could not be read.
+struct Sources {
+    std::vector<Source> found;
+    Diagnostics problems;
+    Diagnostics passed_over;
+
+    // A missing file is a problem only if it was asked for by name.
+    void add(const std::string& path, bool site, bool wanted) {
+        errno = 0;
+        Diagnostics trouble;
+        auto source = load(path, site, trouble);
+        if (source) found.push_back(std::move(*source));
+        if (!source && (wanted || !is_missing(errno))) {
+            problems.insert(problems.end(), trouble.begin(), trouble.end());
+        }
+    }
+
+    bool any() const { return !found.empty() || !problems.empty(); }
+
+    Loaded read() {
+        Loaded loaded = policy::read(found);
+        loaded.problems.insert(loaded.problems.begin(), problems.begin(), problems.end());
+        return loaded;
+    }
+};
+
+// The *.toml of a folder in lexical order. errno if it cannot be read.
+std::vector<std::string> list(const std::string& folder) {
+    std::vector<std::string> names;
+    const std::unique_ptr<DIR, int (*)(DIR*)> open(opendir(folder.c_str()), closedir);
+    if (!open) return names;
+    errno = 0;
+    while (const dirent* entry = readdir(open.get())) {
+        const std::string name = entry->d_name;
+        constexpr std::string_view kSuffix = ".toml";
+        const bool policy =
+            name.size() > kSuffix.size() && name.front() != '.' &&
+            name.compare(name.size() - kSuffix.size(), kSuffix.size(), kSuffix) == 0;
+        if (policy) names.push_back(folder + '/' + name);
+    }
+    const int error = errno;
+    std::sort(names.begin(), names.end());
+    errno = error;
+    return names;
+}
+
+void add_folder(const std::string& folder, Sources& sources) {
+    errno = 0;
+    const std::vector<std::string> names = list(folder);
+    if (errno != 0 && !is_missing(errno)) cannot_read(folder, errno, sources.problems);
+    for (const std::string& name : names) sources.add(name, true, false);
+}
+
+// The runtime directory is a place where everybody may make a folder, and so be the first to make
+// policy.d: one that root did not make, or that others may write to, is nobody's site policy.
+bool trusted(const std::string& folder, uid_t owner, Diagnostics& passed_over) {
+    struct stat status {};
+    if (lstat(folder.c_str(), &status) != 0) return false;
+    const bool own = status.st_uid == owner && S_ISDIR(status.st_mode);
+    if (own && (status.st_mode & S_IWOTH) == 0) return true;
+    passed_over.push_back({{folder, 0, 0},
+                           "passed over: allowed is a folder that belongs to root "
+                           "and that others cannot write to"});
+    return false;
+}
+
+Sources site_sources(const SitePaths& paths) {
+    Sources sources;
+    sources.add(paths.etc + "/policy.toml", true, false);
+    add_folder(paths.etc + "/policy.d", sources);
+    const std::string run = paths.run + "/policy.d";
+    if (trusted(run, paths.run_owner, sources.passed_over)) add_folder(run, sources);
+    return sources;
+}
+
+std::string value(const Environment& environment, const char* name) {
+    return environment(name).value_or(std::string());
+}
+
+bool disabled(const Environment& environment) {
+    const std::string setting = value(environment, kDisableVariable);
+    return !setting.empty() && setting != "0";
+}
+
+Inline flags(const Environment& environment) {
+    return {value(environment, kShareVariable), value(environment, kMemoryVariable),
+            value(environment, kDeviceVariable), value(environment, kMigVariable),
+            value(environment, kNameVariable)};
+}
+
+bool any(const Inline& flags) {
+    return !flags.share.empty() || !flags.memory.empty() || !flags.device.empty() ||
+           !flags.mig.empty();
+}
+
+// Empty if there is no such place. The base directory specification: a relative path counts as
+// none.
+std::string user_file(const Environment& environment) {
+    std::string base = value(environment, "XDG_CONFIG_HOME");
+    if (base.empty() || base.front() != '/') {
+        base = value(environment, "HOME");
+        if (base.empty() || base.front() != '/') return {};
+        base += "/.config";
+    }
+    return base + "/ration/policy.toml";
+}
+
+class Search {
+  public:
+    Search(const Environment& environment, const SitePaths& paths)
+        : environment_(environment), site_(site_sources(paths)) {}
+
+    Found find() {
+        Loaded site = site_.read();
+        // A site file that cannot be opened may be the one that locks.
+        const bool locked = site.policy.locked || !site_.problems.empty();
+        Found found = locked ? locked_out(std::move(site)) : open(std::move(site));
+        found.passed_over = std::move(site_.passed_over);
+        return found;
+    }
+
+  private:
+    static Found policy(Loaded loaded, const char* origin) {
+        Found found;
+        found.kind = Found::Kind::kPolicy;
+        found.loaded = std::move(loaded);
+        found.origin = origin;
+        return found;
+    }
+
+    Found locked_out(Loaded site) const {
+        Found found = policy(std::move(site), "site");
+        found.locked_out = disabled(environment_) || any(flags(environment_)) ||
+                           !value(environment_, kPolicyVariable).empty();
+        return found;
+    }
+
+    Found open(Loaded site) const {
+        if (disabled(environment_)) {
+            Found found;
+            found.kind = Found::Kind::kDisabled;
+            found.origin = kDisableVariable;
+            return found;
+        }
+        const Inline inline_flags = flags(environment_);
+        if (any(inline_flags)) return policy(read_inline(inline_flags), "flags");
+
+        const std::string named = value(environment_, kPolicyVariable);
+        Sources sources;
+        if (!named.empty()) {
+            sources.add(named, false, true);
+            return policy(sources.read(), kPolicyVariable);
+        }
+        const std::string user = user_file(environment_);
+        if (!user.empty()) sources.add(user, false, false);
+        if (sources.any()) return policy(sources.read(), "user");
+        if (site_.any()) return policy(std::move(site), "site");
+        return {};
+    }
+
+    const Environment& environment_;
+    Sources site_;
+};
+
+}  // namespace
+
+std::optional<Source> load(const std::string& file, bool site, Diagnostics& problems) {
+    // One byte more than a policy may have, so that read() can say that it is too long.
+    auto content = read_regular_file(file.c_str(), kLargestText + 1);
+    if (!content) {
+        const int error = errno;
+        cannot_read(file, error, problems);
+        errno = error;
+        return std::nullopt;
+    }
+    Source source;
+    source.file = file;
+    source.text = std::move(content->text);
+    source.site = site;
+    source.world_writable = (content->mode & S_IWOTH) != 0;
+    return source;
+}
+
+bool is_site_file(const std::string& file, const SitePaths& paths) {
+    const auto within = [&](const std::string& folder) {
+        return file.compare(0, folder.size() + 1, folder + '/') == 0;
+    };
+    return within(paths.etc) || within(paths.run + "/policy.d");
+}
+
+Found find(const Environment& environment, const SitePaths& paths) {
+    try {
+        return Search(environment, paths).find();
+    } catch (...) {  // nothing but a want of memory throws
+        Found failed;
+        failed.kind = Found::Kind::kPolicy;
+        failed.origin = "site";
+        return failed;
+    }
+}
+
+}  // namespace ration::policy
