@@ -1,1 +1,2 @@
 ration_unit_test(state_layout_test SOURCES state_layout_test.cc LIBRARIES ration_state)
+ration_unit_test(state_publisher_test SOURCES state_publisher_test.cc LIBRARIES ration_state)

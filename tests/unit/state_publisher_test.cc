@@ -1,0 +1,369 @@
+// A process publishes; others read: life, death, fork, exec, lost descriptors, many at once.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include <memory>
+#include <vector>
+
+#include "shim/state/directory.h"
+#include "shim/state/layout.h"
+#include "shim/state/own_file.h"
+#include "shim/state/records_file.h"
+#include "tests/unit/state_support.h"
+
+namespace ration::state {
+namespace {
+
+class StatePublisher : public testing::Test {
+  protected:
+    RuntimeDirectory directory() const {
+        return runtime_directory(geteuid(), folder_.path(), true);
+    }
+    std::string file() const { return directory().path + "/" + kFileName; }
+    std::unique_ptr<Publisher> publisher() const {
+        std::string why;
+        auto result = Publisher::open(directory(), why);
+        EXPECT_NE(result, nullptr) << why;
+        return result;
+    }
+    std::vector<Listed> listed() const { return list(directory()); }
+    // Publishes in a child that then exits.
+    void leave_dead(const std::string& command) const {
+        EXPECT_EQ(0, Child::run([&] {
+                      publisher()->publish(record_of(command));
+                      return 0;
+                  }));
+    }
+    bool locked(unsigned slot) const {
+        // From another process: one's own locks do not show.
+        return Child::run([&] {
+                   const Descriptor fd(open(file().c_str(), O_RDONLY));
+                   return locked_by_other(fd.get(), kSlotsOffset + slot * kSlotSize) ? 1 : 0;
+               }) == 1;
+    }
+
+    TempFolder folder_;
+};
+
+TEST_F(StatePublisher, ShowsItsRecordWhileItLivesAndAfterwards) {
+    auto writer = publisher();
+    EXPECT_TRUE(listed().empty()) << "nothing is published yet";
+    writer->publish(record_of("train.py", State::kStarting));
+    writer->publish(record_of("train.py", State::kGranted));
+    auto seen = listed();
+    ASSERT_EQ(seen.size(), 1u);
+    EXPECT_TRUE(seen[0].live);
+    EXPECT_EQ(seen[0].record.pid, getpid());
+    EXPECT_EQ(seen[0].record.uid, geteuid());
+    EXPECT_GT(seen[0].record.start_ticks, 0u);
+    EXPECT_GT(seen[0].record.started, 0);
+    EXPECT_EQ(seen[0].record.state, State::kGranted);
+}
+
+TEST_F(StatePublisher, OnlyOneInAProcess) {
+    const auto writer = publisher();
+    std::string why;
+    EXPECT_EQ(Publisher::open(directory(), why), nullptr);
+    EXPECT_EQ(why, "this process publishes a record already");
+}
+
+TEST_F(StatePublisher, KeepsItsDescriptorOutOfTheWay) {
+    const auto writer = publisher();
+    const int fd = own_records_descriptor();
+    EXPECT_GT(fd, 200);
+    EXPECT_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+}
+
+TEST_F(StatePublisher, ReadingDoesNotDropItsLock) {
+    const auto writer = publisher();
+    writer->publish(record_of("self"));
+    ASSERT_TRUE(locked(0));
+    EXPECT_EQ(listed().size(), 1u);
+    EXPECT_TRUE(locked(0)) << "list() closed a descriptor of the file";
+}
+
+TEST_F(StatePublisher, KilledProcessIsDeadWithItsLastState) {
+    Child child([&](const Child::Side& side) {
+        auto writer = publisher();
+        writer->publish(record_of("victim", State::kUnshared));
+        side.ready();
+        side.wait();
+        return 0;
+    });
+    ASSERT_TRUE(child.await_ready());
+    ASSERT_EQ(listed().size(), 1u);
+    EXPECT_TRUE(listed()[0].live);
+    child.kill(SIGKILL);
+    child.await_end();
+    // Not reaped: a zombie is in /proc still.
+    auto seen = listed();
+    ASSERT_EQ(seen.size(), 1u);
+    EXPECT_FALSE(seen[0].live);
+    EXPECT_EQ(seen[0].record.state, State::kUnshared);
+    child.join();
+    EXPECT_FALSE(listed()[0].live);
+}
+
+TEST_F(StatePublisher, ForkedChildClaimsAPlaceOfItsOwn) {
+    auto writer = publisher();
+    writer->publish(record_of("parent"));
+    Child child([&](const Child::Side& side) {
+        writer->publish(record_of("child"));
+        side.ready();
+        side.wait();
+        return 0;
+    });
+    ASSERT_TRUE(child.await_ready());
+    auto seen = listed();
+    ASSERT_EQ(seen.size(), 2u);
+    for (const auto& entry : seen) {
+        EXPECT_TRUE(entry.live);
+        EXPECT_EQ(entry.record.pid, entry.record.command == "parent" ? getpid() : child.pid());
+    }
+    child.go();
+    child.join();
+    EXPECT_TRUE(locked(0)) << "the child's end took the parent's lock";
+    writer->publish(record_of("parent", State::kRefused));
+    for (const auto& entry : listed()) {
+        EXPECT_EQ(entry.live, entry.record.command == "parent");
+    }
+}
+
+TEST_F(StatePublisher, ForkedChildThatPublishesNothingLeavesNoTrace) {
+    auto writer = publisher();
+    writer->publish(record_of("parent"));
+    Child::run([&] {
+        writer.reset();
+        return 0;
+    });
+    EXPECT_TRUE(locked(0));
+    EXPECT_EQ(listed().size(), 1u);
+}
+
+TEST_F(StatePublisher, ForkedChildMayOpenItsOwn) {
+    auto writer = publisher();
+    writer->publish(record_of("parent"));
+    Child child([&](const Child::Side& side) {
+        writer = publisher();  // the parent's object is destroyed after the new one was made
+        writer->publish(record_of("child"));
+        side.ready();
+        side.wait();
+        return 0;
+    });
+    ASSERT_TRUE(child.await_ready());
+    EXPECT_TRUE(locked(0));
+    EXPECT_TRUE(locked(1)) << "the child's old object dropped its new lock";
+    EXPECT_EQ(listed().size(), 2u);
+}
+
+TEST_F(StatePublisher, ExecEndsTheRecord) {
+    Child child([&](const Child::Side& side) {
+        auto writer = publisher();
+        writer->publish(record_of("before exec"));
+        side.ready();
+        side.wait();
+        dup2(side.output(), STDOUT_FILENO);
+        dup2(side.input(), STDIN_FILENO);
+        execlp("sh", "sh", "-c", "printf r; read never", nullptr);
+        return 1;
+    });
+    ASSERT_TRUE(child.await_ready());
+    EXPECT_TRUE(listed()[0].live);
+    child.step();
+    ASSERT_TRUE(child.await_ready()) << "no shell";
+    EXPECT_FALSE(listed()[0].live) << "same process, another program";
+}
+
+TEST_F(StatePublisher, ProgramThatClosesForeignDescriptorsStaysLive) {
+    Child child([&](const Child::Side& side) {
+        auto writer = publisher();
+        writer->publish(record_of("closer", State::kStarting));
+        const int fd = own_records_descriptor();
+        close(fd);
+        const int taken = open("/dev/null", O_RDONLY);
+        dup2(taken, fd);  // and something of the program's own has its number
+        side.ready();
+        side.wait();
+        writer->publish(record_of("closer", State::kGranted));
+        struct stat info;
+        const bool kept = fstat(fd, &info) == 0 && S_ISCHR(info.st_mode);
+        side.ready();
+        (void)!read(side.input(), &info, 1);
+        return kept ? 0 : 1;
+    });
+    ASSERT_TRUE(child.await_ready());
+    EXPECT_FALSE(locked(0));
+    ASSERT_EQ(listed().size(), 1u);
+    EXPECT_TRUE(listed()[0].live) << "by pid and start time";
+
+    // Nobody takes its place, although it is unlocked and the oldest.
+    for (unsigned i = 1; i < kSlotCount; ++i) {
+        const std::int64_t claimed = static_cast<std::int64_t>(1) << 62;
+        const Descriptor fd(open(file().c_str(), O_RDWR));
+        ASSERT_EQ(pwrite(fd.get(), &claimed, 8, kIndexOffset + i * 8), 8);
+    }
+    leave_dead("other");
+    auto seen = listed();
+    ASSERT_EQ(seen.size(), 2u);
+
+    child.go();
+    ASSERT_TRUE(child.await_ready());
+    EXPECT_EQ(child.join(), 0) << "the program's own descriptor was touched";
+    unsigned closers = 0;
+    for (const auto& entry : listed()) {
+        if (entry.record.command != "closer") continue;
+        ++closers;
+        EXPECT_EQ(entry.record.state, State::kGranted);
+    }
+    EXPECT_EQ(closers, 1u) << "it took its old place again";
+}
+
+TEST_F(StatePublisher, RemovedFileIsMadeAgain) {
+    auto writer = publisher();
+    writer->publish(record_of("survivor"));
+    ASSERT_EQ(unlink(file().c_str()), 0);
+    EXPECT_TRUE(listed().empty());
+    writer->publish(record_of("survivor", State::kGranted));
+    ASSERT_EQ(listed().size(), 1u);
+    EXPECT_TRUE(listed()[0].live);
+}
+
+TEST_F(StatePublisher, TruncatedFileHarmsNobody) {
+    auto writer = publisher();
+    writer->publish(record_of("mine"));
+    ASSERT_EQ(truncate(file().c_str(), 0), 0);
+    writer->publish(record_of("mine"));
+    std::vector<std::string> notes;
+    list(directory(), &notes);
+    EXPECT_THAT(notes, testing::ElementsAre(testing::HasSubstr("not a records file")));
+}
+
+TEST_F(StatePublisher, ReusesTheOldestDeadPlace) {
+    leave_dead("first");
+    leave_dead("second");
+    ASSERT_EQ(listed().size(), 2u);
+    // All other places look as if they had been taken later.
+    const Descriptor fd(open(file().c_str(), O_RDWR));
+    for (unsigned i = 2; i < kSlotCount; ++i) {
+        const std::int64_t claimed = (static_cast<std::int64_t>(1) << 62) + i;
+        ASSERT_EQ(pwrite(fd.get(), &claimed, 8, kIndexOffset + i * 8), 8);
+    }
+    leave_dead("third");
+    std::vector<std::string> commands;
+    for (const auto& entry : listed()) commands.push_back(entry.record.command);
+    EXPECT_THAT(commands, testing::UnorderedElementsAre("second", "third"));
+}
+
+TEST_F(StatePublisher, SaysThatAllPlacesAreTaken) {
+    leave_dead("someone");
+    Child holder([&](const Child::Side& side) {
+        const Descriptor fd(open(file().c_str(), O_RDWR));
+        struct flock all {};
+        all.l_type = F_WRLCK;
+        if (fcntl(fd.get(), F_SETLK, &all) == 0) side.ready();
+        side.wait();
+        return 0;
+    });
+    ASSERT_TRUE(holder.await_ready());
+    std::string why;
+    EXPECT_EQ(Publisher::open(directory(), why), nullptr);
+    EXPECT_EQ(why, "all 1024 places for records are taken by live processes");
+}
+
+TEST_F(StatePublisher, FiftyProcessesAtOnce) {
+    constexpr int kProcesses = 50;
+    std::vector<std::unique_ptr<Child>> children;
+    for (int i = 0; i < kProcesses; ++i) {
+        children.push_back(std::make_unique<Child>([&, i](const Child::Side& side) {
+            side.wait();  // all set out together
+            auto writer = publisher();
+            if (!writer) return 1;
+            writer->publish(record_of("worker " + std::to_string(i)));
+            side.ready();
+            side.wait();
+            pause();
+            return 0;
+        }));
+    }
+    for (auto& child : children) child->go();
+    for (auto& child : children) ASSERT_TRUE(child->await_ready());
+    auto seen = listed();
+    ASSERT_EQ(seen.size(), static_cast<std::size_t>(kProcesses));
+    std::vector<std::string> commands;
+    for (const auto& entry : seen) {
+        EXPECT_TRUE(entry.live);
+        commands.push_back(entry.record.command);
+    }
+    std::sort(commands.begin(), commands.end());
+    EXPECT_EQ(std::unique(commands.begin(), commands.end()), commands.end());
+    for (auto& child : children) child->kill(SIGKILL);
+    for (auto& child : children) child->join();
+    for (const auto& entry : listed()) EXPECT_FALSE(entry.live);
+}
+
+// A process that ends at once must not lose its record to one that chose the same place with it.
+TEST_F(StatePublisher, FiftyShortLivesLeaveFiftyRecords) {
+    constexpr int kProcesses = 50;
+    std::vector<std::unique_ptr<Child>> children;
+    for (int i = 0; i < kProcesses; ++i) {
+        children.push_back(std::make_unique<Child>([&, i](const Child::Side& side) {
+            side.wait();
+            publisher()->publish(record_of("refused " + std::to_string(i), State::kRefused));
+            return 0;
+        }));
+    }
+    for (auto& child : children) child->go();
+    for (auto& child : children) EXPECT_EQ(child->join(), 0);
+    EXPECT_EQ(listed().size(), static_cast<std::size_t>(kProcesses));
+}
+
+TEST_F(StatePublisher, WorksWithFewDescriptors) {
+    const auto with_limit = [&](rlim_t limit) {
+        return Child::run([&] {
+            const rlimit few = {limit, limit};
+            setrlimit(RLIMIT_NOFILE, &few);
+            std::string why;
+            auto writer = Publisher::open(directory(), why);
+            if (!writer) return why.find("ulimit -n") != std::string::npos ? 50 : 51;
+            writer->publish(record_of("few"));
+            return own_records_descriptor();
+        });
+    };
+    EXPECT_GT(with_limit(20), 10);
+    EXPECT_LT(with_limit(20), 20);
+    EXPECT_EQ(listed().size(), 2u);
+}
+
+TEST_F(StatePublisher, SaysThatNoDescriptorIsFree) {
+    EXPECT_EQ(0, Child::run([&] {
+                  const auto where = directory();
+                  const rlimit none = {0, 0};
+                  setrlimit(RLIMIT_NOFILE, &none);
+                  std::string why;
+                  const bool refused = Publisher::open(where, why) == nullptr;
+                  return refused && why.find("Too many open files") != std::string::npos ? 0 : 1;
+              }));
+}
+
+TEST_F(StatePublisher, NeverLivesOnAStandardStream) {
+    EXPECT_EQ(0, Child::run([&] {
+                  for (int fd = 0; fd < 3; ++fd) close(fd);
+                  auto writer = publisher();
+                  return own_records_descriptor() > 2 ? 0 : 1;
+              }));
+}
+
+TEST_F(StatePublisher, LeavesTheUmaskAlone) {
+    EXPECT_EQ(0, Child::run([&] {
+                  umask(0177);
+                  auto writer = publisher();
+                  struct stat info;
+                  const bool whole =
+                      stat(directory().path.c_str(), &info) == 0 && (info.st_mode & 0777) == 0700;
+                  return writer != nullptr && whole && umask(0) == 0177 ? 0 : 1;
+              }));
+}
+
+}  // namespace
+}  // namespace ration::state
