@@ -41,7 +41,7 @@ bool make_directory(const std::string& path, mode_t mode, std::string& why) {
 
 // Can `path` be this user's part? Makes it if asked to.
 bool usable(const std::string& path, uid_t uid, mode_t mode, bool create, std::string& why) {
-    if (create && uid == geteuid() && !make_directory(path, mode, why)) return false;
+    if (create && !make_directory(path, mode, why)) return false;
     struct stat info;
     if (lstat(path.c_str(), &info) != 0) {
         if (errno == ENOENT && !create) return true;
@@ -123,6 +123,7 @@ std::string failure(const std::string& path) {
 
 RuntimeDirectory find_directory(const Places& places, uid_t uid,
                                 const std::optional<std::string>& override_path, bool create) {
+    create = create && uid == geteuid();
     if (override_path) return in_override(*override_path, uid, create);
     std::string system_why;
     if (auto path = system_part(places, uid, create, system_why); !path.empty()) {
