@@ -206,6 +206,10 @@ TEST_F(StatePublisher, ProgramThatClosesForeignDescriptorsStaysLive) {
     leave_dead("other");
     auto seen = listed();
     ASSERT_EQ(seen.size(), 2u);
+    // Now it is the youngest: were it not to look for its own place, it would take another.
+    const std::int64_t claimed = (static_cast<std::int64_t>(1) << 62) + 1;
+    const Descriptor fd(open(file().c_str(), O_RDWR));
+    ASSERT_EQ(pwrite(fd.get(), &claimed, 8, kIndexOffset), 8);
 
     child.go();
     ASSERT_TRUE(child.await_ready());
