@@ -113,6 +113,7 @@ std::string add_gpu(Node& node, const std::string& description) {
             model->minor,
             static_cast<int>(0x10 + index),
             model->pci_device_id,
+            !model->mig_sms.empty(),
             {}};
     for (std::size_t i = 1; i < parts.size(); ++i) {
         std::string error = add_instance(gpu, *model, index, trim(parts[i]));

@@ -32,6 +32,7 @@ struct Gpu {
     int major, minor;      // compute capability
     int pci_bus;
     unsigned pci_device_id;  // device << 16 | vendor
+    bool can_mig;
     std::vector<MigInstance> instances;
     bool mig_mode() const { return !instances.empty(); }
 };
