@@ -18,3 +18,6 @@ function(ration_python_test name)
 endfunction()
 
 ration_python_test(parsl TIMEOUT 120)
+ration_python_test(recipes TIMEOUT 120)
+ration_python_test(quickstart TIMEOUT 120)
+ration_python_test(docs TIMEOUT 180)

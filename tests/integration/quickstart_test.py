@@ -1,0 +1,93 @@
+"""tools/quickstart on what is built here: its table is the README's, and a wrong grant is noticed.
+
+Arguments: build folder, source folder; --update writes the table into the README.
+"""
+
+import copy
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+BUILD, SOURCE = pathlib.Path(), pathlib.Path()
+SHOWN = re.compile(r"(<!-- tools/quickstart --simulated -->\n```text\n)(.*?)(```\n)", re.DOTALL)
+
+
+def quickstart(*arguments, **variables):
+    command = [SOURCE / "tools/quickstart", "--simulated", "--build", BUILD, *arguments]
+    environment = {**os.environ, **variables}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+
+class Quickstart(unittest.TestCase):
+    def test_the_readme_shows_what_it_prints(self):
+        done = quickstart()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(SHOWN.search((SOURCE / "README.md").read_text()).group(2), done.stdout)
+
+    def test_the_environment_does_not_colour_it(self):
+        done = quickstart(
+            "--json",
+            RATION_DISABLE="1",
+            RATION_SHARE="50%",
+            CUDA_MPS_ACTIVE_THREAD_PERCENTAGE="10",
+            LD_PRELOAD="/nowhere.so",
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        runs = json.loads(done.stdout)["runs"]
+        self.assertEqual([run["sms"] for run in runs.values()], [132, 32, 32])
+
+    def test_a_wrong_grant_is_a_problem(self):
+        sys.path.insert(0, str(SOURCE / "tools"))
+        import quickstart_report
+
+        runs = json.loads(quickstart("--json").stdout)["runs"]
+        self.assertEqual(quickstart_report.problems(runs), [])
+        for name, change in {
+            "run": lambda run: run.update(sms=132),
+            "preload": lambda run: run.update(memory_free=3 << 30),
+            "bare": lambda run: run.pop("sms"),
+        }.items():
+            wrong = copy.deepcopy(runs)
+            change(wrong[name])
+            self.assertNotEqual(quickstart_report.problems(wrong), [], name)
+        wrong = copy.deepcopy(runs)
+        wrong["run"]["record"] = None
+        self.assertNotEqual(quickstart_report.problems(wrong), [])
+        wrong = copy.deepcopy(runs)
+        wrong["run"]["record"]["granted"] = "132 of 132 SMs (100 %)"
+        self.assertNotEqual(quickstart_report.problems(wrong), [])
+
+    def test_a_program_that_fails_is_a_problem(self):
+        done = quickstart(SIM_CUDA_FAIL="cuCtxSetCurrent:999")
+        self.assertEqual(done.returncode, 1, done.stdout)
+
+    def test_refuses_without_packages(self):
+        """--no-install on a machine that lacks packages names them and the command."""
+        program = f"""
+            set -euo pipefail
+            me=test top={SOURCE}
+            . {SOURCE}/tools/setup.sh
+            dpkg-query() {{ return 1; }}
+            ensure_packages 0 build
+        """
+        done = subprocess.run(["bash", "-c", program], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "missing: .*libtomlplusplus-dev.*apt-get install")
+
+
+def update():
+    path = SOURCE / "README.md"
+    table = quickstart().stdout
+    path.write_text(SHOWN.sub(lambda match: match[1] + table + match[3], path.read_text()))
+
+
+if __name__ == "__main__":
+    BUILD, SOURCE = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+    if "--update" in sys.argv:
+        update()
+    else:
+        unittest.main(argv=sys.argv[:1])
