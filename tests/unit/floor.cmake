@@ -1,0 +1,11 @@
+if(NOT RATION_SANITIZE)
+    include(LibcFloor)
+    add_library(floor_probe SHARED floor_probe.cpp)
+    target_link_libraries(floor_probe PRIVATE ration_flags)
+    target_link_options(floor_probe PRIVATE LINKER:--gc-sections LINKER:-z,defs
+        LINKER:--exclude-libs,ALL LINKER:-Bsymbolic)
+    ration_libc_floor(floor_probe GLIBC_2.28)
+    ration_unit_test(floor_test SOURCES floor_test.cpp LIBRARIES ${CMAKE_DL_LIBS})
+    target_compile_definitions(floor_test PRIVATE FLOOR_PROBE="$<TARGET_FILE:floor_probe>")
+    add_dependencies(floor_test floor_probe)
+endif()
