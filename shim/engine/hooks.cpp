@@ -1,15 +1,18 @@
 #include "shim/engine/hooks.h"
 
+#include <vector>
+
+#include "shim/cuda/affinity.h"
 #include "shim/engine/errno_keeper.h"
 #include "shim/engine/session.h"
 
 namespace ration {
 namespace {
 
+using cuda::Driver;
 using engine::Session;
 
-// A hooked call: `call` is the driver's function with the caller's arguments. Nothing is thrown
-// into the program, which may not be C++ at all.
+// Nothing is thrown into the program, which may not be C++ at all.
 template <class Logic>
 CUresult guarded(Logic logic) {
     const engine::ErrnoKeeper keeper;
@@ -20,10 +23,37 @@ CUresult guarded(Logic logic) {
     }
 }
 
+// A call that makes a context: refused after all, it is destroyed again.
 template <class Call>
-CUresult context_call(Call call) {
-    return guarded(
-        [&](Session& session) { return session.context([&] { return call(session.driver()); }); });
+CUresult create(CUcontext* context, Call call) {
+    return guarded([&](Session& session) {
+        const Driver& driver = session.driver();
+        return session.context([&] { return call(session, driver); },
+                               [&] {
+                                   driver.cuCtxDestroy_v2(*context);
+                                   *context = nullptr;
+                               });
+    });
+}
+
+template <class Call>
+CUresult push(Call call) {
+    return guarded([&](Session& session) {
+        const Driver& driver = session.driver();
+        return session.context([&] { return call(driver); },
+                               [&] {
+                                   CUcontext popped = nullptr;
+                                   driver.cuCtxPopCurrent_v2(&popped);
+                               });
+    });
+}
+
+// The caller's parameters, if none is beyond the grant; the caller's memory is never written to.
+std::vector<CUexecAffinityParam> permitted(Session& session, const CUexecAffinityParam* parameters,
+                                           int count, CUdevice device) {
+    const auto bound = session.bound(device);
+    if (!bound) return {parameters, parameters + count};
+    return cuda::within_grant(parameters, count, *bound);
 }
 
 }  // namespace
@@ -33,48 +63,73 @@ CUresult hook::cuInit(unsigned int flags) {
 }
 
 CUresult hook::cuCtxCreate(CUcontext* context, unsigned int flags, CUdevice device) {
-    return context_call(
-        [&](const cuda::Driver& driver) { return driver.cuCtxCreate(context, flags, device); });
+    return create(context, [&](Session&, const Driver& driver) {
+        return driver.cuCtxCreate(context, flags, device);
+    });
 }
 
 CUresult hook::cuCtxCreate_v2(CUcontext* context, unsigned int flags, CUdevice device) {
-    return context_call(
-        [&](const cuda::Driver& driver) { return driver.cuCtxCreate_v2(context, flags, device); });
+    return create(context, [&](Session&, const Driver& driver) {
+        return driver.cuCtxCreate_v2(context, flags, device);
+    });
 }
 
 CUresult hook::cuCtxCreate_v3(CUcontext* context, CUexecAffinityParam* parameters, int count,
                               unsigned int flags, CUdevice device) {
-    return context_call([&](const cuda::Driver& driver) {
-        return driver.cuCtxCreate_v3(context, parameters, count, flags, device);
+    return create(context, [&](Session& session, const Driver& driver) {
+        if (parameters == nullptr || count <= 0) {
+            return driver.cuCtxCreate_v3(context, parameters, count, flags, device);
+        }
+        auto kept = permitted(session, parameters, count, device);
+        return driver.cuCtxCreate_v3(context, kept.empty() ? nullptr : kept.data(),
+                                     static_cast<int>(kept.size()), flags, device);
     });
 }
 
 CUresult hook::cuCtxCreate_v4(CUcontext* context, CUctxCreateParams* parameters, unsigned int flags,
                               CUdevice device) {
-    return context_call([&](const cuda::Driver& driver) {
-        return driver.cuCtxCreate_v4(context, parameters, flags, device);
+    return create(context, [&](Session& session, const Driver& driver) {
+        if (parameters == nullptr || parameters->execAffinityParams == nullptr ||
+            parameters->numExecAffinityParams <= 0) {
+            return driver.cuCtxCreate_v4(context, parameters, flags, device);
+        }
+        auto kept = permitted(session, parameters->execAffinityParams,
+                              parameters->numExecAffinityParams, device);
+        CUctxCreateParams copy = *parameters;
+        copy.execAffinityParams = kept.empty() ? nullptr : kept.data();
+        copy.numExecAffinityParams = static_cast<int>(kept.size());
+        const bool nothing_left = kept.empty() && copy.cigParams == nullptr;
+        return driver.cuCtxCreate_v4(context, nothing_left ? nullptr : &copy, flags, device);
     });
 }
 
 CUresult hook::cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device) {
-    return context_call([&](const cuda::Driver& driver) {
-        return driver.cuDevicePrimaryCtxRetain(context, device);
+    return guarded([&](Session& session) {
+        const Driver& driver = session.driver();
+        return session.context([&] { return driver.cuDevicePrimaryCtxRetain(context, device); },
+                               [&] { driver.cuDevicePrimaryCtxRelease_v2(device); });
     });
 }
 
 CUresult hook::cuCtxSetCurrent(CUcontext context) {
-    return context_call(
-        [&](const cuda::Driver& driver) { return driver.cuCtxSetCurrent(context); });
+    return guarded([&](Session& session) {
+        const Driver& driver = session.driver();
+        CUcontext before = nullptr;
+        return session.context(
+            [&] {
+                driver.cuCtxGetCurrent(&before);
+                return driver.cuCtxSetCurrent(context);
+            },
+            [&] { driver.cuCtxSetCurrent(before); });
+    });
 }
 
 CUresult hook::cuCtxPushCurrent(CUcontext context) {
-    return context_call(
-        [&](const cuda::Driver& driver) { return driver.cuCtxPushCurrent(context); });
+    return push([&](const Driver& driver) { return driver.cuCtxPushCurrent(context); });
 }
 
 CUresult hook::cuCtxPushCurrent_v2(CUcontext context) {
-    return context_call(
-        [&](const cuda::Driver& driver) { return driver.cuCtxPushCurrent_v2(context); });
+    return push([&](const Driver& driver) { return driver.cuCtxPushCurrent_v2(context); });
 }
 
 void* engine::hook_function(Hook row) {

@@ -1,25 +1,60 @@
 #include "shim/engine/session.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
-#include <atomic>
-
+#include "shim/cuda/admission.h"
+#include "shim/cuda/context_error.h"
 #include "shim/engine/driver_table.h"
+#include "shim/engine/hooks.h"
 #include "shim/engine/log.h"
+#include "shim/engine/totals.h"
+#include "shim/policy/search.h"
 
 namespace ration::engine {
 namespace {
 
+using cuda::Refusal;
+
 std::atomic<Session*> newest{nullptr};
+
+std::optional<std::string> variable(const std::string& name) {
+    const char* const value = getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+cuda::Surroundings surroundings() {
+    return {&variable, &cuda::read_inventory, [] {
+                return cuda::probe_pipes(variable(cuda::kMpsPipeVariable),
+                                         runtime_directory(false));
+            }};
+}
+
+Ruling rule_here() { return rule(policy::find(&variable), policy::this_process(), surroundings()); }
+
+std::string with_code(const std::string& what, CUresult code) {
+    return what + " answered error " + std::to_string(code);
+}
 
 }  // namespace
 
-Session::Session(const ration_front& front, Session* former)
-    : front_(front), former_(former), pid_(getpid()), driver_(driver_table(front)) {}
+Session::Session(const ration_front& front, Session* former, Ruling ruling)
+    : front_(front),
+      former_(former),
+      pid_(getpid()),
+      driver_(driver_table(front)),
+      ruling_(std::move(ruling)),
+      overlay_(ruling_.plan.temporary, ruling_.plan.lasting),
+      recorder_(ruling_.record) {}
 
 void Session::begin(const ration_front& front) {
-    newest.store(new Session(front, newest.load()), std::memory_order_release);
-    log::write(log::Level::kDebug, "attached");
+    Session* const former = newest.load(std::memory_order_acquire);
+    const bool forked = former != nullptr && former->pid_ != getpid();
+    // The parent may have been inside cuInit in another thread.
+    if (forked) former->overlay_.leave_in_child();
+    auto* const session = new Session(front, former, rule_here());
+    newest.store(session, std::memory_order_release);
+    session->start(forked);
 }
 
 Session& Session::current() {
@@ -28,9 +63,198 @@ Session& Session::current() {
     return *newest.load(std::memory_order_acquire);
 }
 
+void Session::start(bool routed_before) {
+    if (ruling_.kind == Ruling::Kind::kUntouched) {
+        log::write(log::Level::kInfo, "no share for this process");
+        if (routed_before) route_all(false);
+        return;
+    }
+    const bool refused = ruling_.kind == Ruling::Kind::kRefused;
+    for (const std::string& line : ruling_.lines) {
+        log::write(refused ? log::Level::kError : log::Level::kWarn, line);
+    }
+    recorder_.publish();
+    if (ruling_.kind == Ruling::Kind::kUnshared) {
+        overlay_.enter();
+        overlay_.leave();
+        if (routed_before) route_all(false);
+        return;
+    }
+    code_ = ruling_.code;
+    stage_ = refused ? Stage::kRefused : Stage::kWaiting;
+    route_all(true);
+}
+
+void Session::route(Hook hook, bool to_us) const {
+    front_.route(static_cast<uint32_t>(hook), to_us ? hook_function(hook) : nullptr);
+}
+
+void Session::route_all(bool to_us) const {
+    for (unsigned hook = 0; hook < kHookCount; ++hook) route(static_cast<Hook>(hook), to_us);
+}
+
+CUresult Session::real_init(unsigned int flags) {
+    overlay_.enter();
+    CUresult result;
+    {
+        const Deeper deeper(*this);
+        result = driver_.cuInit(flags);
+    }
+    overlay_.leave();
+    return result;
+}
+
 CUresult Session::init(unsigned int flags) {
+    if (*front_.depth() > 0) return driver_.cuInit(flags);
+    switch (stage_.load(std::memory_order_acquire)) {
+        case Stage::kRefused:
+            return code_;
+        case Stage::kUntouched:
+        case Stage::kGranted:
+            return driver_.cuInit(flags);
+        case Stage::kWaiting:
+            break;
+    }
+    const CUresult result = real_init(flags);
+    if (result == CUDA_SUCCESS) return settle();
+    init_failed(result);
+    return result;
+}
+
+void Session::init_failed(CUresult code) {
+    const std::lock_guard lock(mutex_);
+    cuda::Grant wanted;
+    wanted.mechanism = ruling_.plan.applied == cuda::Applied::kMps ? "mps" : "none";
+    const auto line = cuda::explain_context_error(code, wanted);
+    if (line) {
+        say_once(code, *line);
+    } else {
+        log::write(log::Level::kInfo, with_code("the driver's cuInit", code));
+    }
+    recorder_.publish(line ? state::State::kRefused : state::State::kStarting,
+                      line.value_or(with_code("the driver's cuInit", code)));
+}
+
+// Reads the grant back. Whoever comes first from the real cuInit does it and the others wait;
+// nobody waits here for a thread that is inside the real cuInit.
+CUresult Session::settle() {
+    const std::lock_guard lock(mutex_);
+    if (stage_ == Stage::kRefused) return code_;
+    if (stage_ != Stage::kWaiting) return CUDA_SUCCESS;
     const Deeper deeper(*this);
-    return driver_.cuInit(flags);
+    const auto readings = cuda::read_devices(driver_, ruling_.plan.applied == cuda::Applied::kMig);
+    // A thread of a tool may come back from its cuInit before the driver is ready.
+    if (readings.code == CUDA_ERROR_NOT_INITIALIZED) return CUDA_SUCCESS;
+    if (readings.code != CUDA_SUCCESS) {
+        return refuse(
+            {CUDA_ERROR_NOT_PERMITTED, "the grant cannot be read back: " +
+                                           with_code("the driver's device query", readings.code) +
+                                           "; run `ration doctor`"});
+    }
+    const auto judged = judge(readings.devices);
+    if (const Refusal* refusal = cuda::refusal_of(judged)) return refuse(*refusal);
+    accept(std::get<cuda::Grant>(judged));
+    return CUDA_SUCCESS;
+}
+
+cuda::Or<cuda::Grant> Session::judge(const std::vector<cuda::Reading>& readings) {
+    TotalsSource totals(ruling_.plan, readings);
+    auto judged = cuda::verify(ruling_.plan, readings, totals.remembered());
+    const auto* grant = std::get_if<cuda::Grant>(&judged);
+    if (totals.worth_asking(grant)) {
+        judged = cuda::verify(ruling_.plan, readings, totals.asked());
+        grant = std::get_if<cuda::Grant>(&judged);
+    }
+    if (grant != nullptr) {
+        if (const auto refusal = cuda::admit(ruling_.plan, grant->devices)) return *refusal;
+    }
+    return judged;
+}
+
+void Session::accept(const cuda::Grant& grant) {
+    grant_ = grant;
+    stage_.store(Stage::kGranted, std::memory_order_release);
+    recorder_.publish_grant(grant);
+    log::write(log::Level::kInfo, cuda::grant_line(recorder_.record()));
+    for (const std::string& note : grant.notes) log::write(log::Level::kInfo, "note: " + note);
+    if (ruling_.plan.applied == cuda::Applied::kMps) {
+        route(Hook::cuInit, false);
+    } else {
+        route_all(false);
+    }
+}
+
+CUresult Session::refuse(const Refusal& refusal) {
+    if (ruling_.on_error == policy::OnError::kWarn) {
+        log::write(log::Level::kWarn,
+                   refusal.line + "; runs without a share, as on_error = \"warn\" says");
+        recorder_.publish(state::State::kUnshared, refusal.line);
+        stage_.store(Stage::kUntouched, std::memory_order_release);
+        route_all(false);
+        return CUDA_SUCCESS;
+    }
+    log::write(log::Level::kError, refusal.line);
+    recorder_.publish(state::State::kRefused, refusal.line);
+    code_ = refusal.code;
+    stage_.store(Stage::kRefused, std::memory_order_release);
+    route_all(true);
+    return refusal.code;
+}
+
+// Also where the program's cuInit never came by us: then the driver has not heard of the share, and
+// the verification finds that out.
+CUresult Session::before_context() {
+    switch (stage_.load(std::memory_order_acquire)) {
+        case Stage::kRefused:
+            return code_;
+        case Stage::kWaiting:
+            return settle();
+        case Stage::kUntouched:
+        case Stage::kGranted:
+            break;
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult Session::after_context(CUresult result) {
+    if (stage_.load(std::memory_order_acquire) != Stage::kGranted) return result;
+    const std::lock_guard lock(mutex_);
+    if (stage_ == Stage::kRefused) return result == CUDA_SUCCESS ? code_.load() : result;
+    if (context_checked_) return result;
+    if (result != CUDA_SUCCESS) {
+        context_failed(result);
+        return result;
+    }
+    const cuda::ContextCheck check = cuda::check_context(driver_, grant_);
+    if (!check.done) return result;
+    context_checked_ = true;
+    if (check.refusal) return refuse(*check.refusal);
+    if (recorder_.record().state != state::State::kGranted) recorder_.publish_grant(grant_);
+    route_all(false);
+    for (const Hook hook : {Hook::cuCtxCreate_v3, Hook::cuCtxCreate_v4}) {
+        route(hook, ruling_.plan.percent.has_value());
+    }
+    return result;
+}
+
+void Session::context_failed(CUresult code) {
+    const auto line = cuda::explain_context_error(code, grant_);
+    if (!line) return;
+    say_once(code, *line);
+    recorder_.publish(state::State::kRefused, *line);
+}
+
+void Session::say_once(CUresult code, const std::string& line) {
+    if (said_.insert(code).second) log::write(log::Level::kError, line);
+}
+
+std::optional<unsigned> Session::bound(CUdevice device) {
+    if (stage_.load(std::memory_order_acquire) != Stage::kGranted || !ruling_.plan.percent) {
+        return std::nullopt;
+    }
+    const auto index = static_cast<std::size_t>(device);
+    if (device < 0 || index >= grant_.devices.size()) return std::nullopt;
+    return grant_.devices[index].granted;
 }
 
 }  // namespace ration::engine

@@ -1,0 +1,96 @@
+#include "shim/cuda/memory_limit.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+namespace ration::cuda {
+namespace {
+
+constexpr std::uint64_t kMebibyte = 1ULL << 20;
+
+std::string without_blanks(std::string_view text) {
+    std::string result;
+    std::copy_if(text.begin(), text.end(), std::back_inserter(result),
+                 [](char c) { return c != ' ' && c != '\t'; });
+    return result;
+}
+
+// The UUID that a key means; empty if none.
+std::string device_of(std::string_view key, const std::vector<std::string>& uuids) {
+    std::size_t ordinal = 0;
+    const auto parsed = std::from_chars(key.data(), key.data() + key.size(), ordinal);
+    if (!key.empty() && parsed.ec == std::errc{} && parsed.ptr == key.data() + key.size()) {
+        return ordinal < uuids.size() ? uuids[ordinal] : "";
+    }
+    for (const std::string& uuid : uuids) {
+        if (key.size() > 4 && uuid.starts_with(key)) return uuid;
+    }
+    return "";
+}
+
+// In MiB; nullopt for what the driver does not take.
+std::optional<std::uint64_t> amount_of(std::string_view text) {
+    double number = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (parsed.ec != std::errc{} || parsed.ptr == text.data() + text.size()) return std::nullopt;
+    if (!(number >= 0) || number > 1e12) return std::nullopt;
+    switch (*parsed.ptr) {
+        case 'M':
+        case 'm':
+            return static_cast<std::uint64_t>(number);
+        case 'G':
+        case 'g':
+            return static_cast<std::uint64_t>(number * 1024);
+        default:
+            return std::nullopt;
+    }
+}
+
+}  // namespace
+
+MemoryLimits read_limits(const std::optional<std::string>& value,
+                         const std::vector<std::string>& uuids) {
+    MemoryLimits limits;
+    std::string_view rest = value ? std::string_view(*value) : std::string_view{};
+    while (!rest.empty()) {
+        const std::size_t comma = rest.find(',');
+        const std::string entry = without_blanks(rest.substr(0, comma));
+        rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+        if (entry.empty()) continue;
+        const std::size_t equals = entry.find('=');
+        if (equals == std::string::npos) return {};
+        const std::string uuid = device_of(std::string_view(entry).substr(0, equals), uuids);
+        const auto amount = amount_of(std::string_view(entry).substr(equals + 1));
+        if (uuid.empty() || !amount) return {};
+        const auto [place, added] = limits.emplace(uuid, *amount);
+        if (!added) place->second = std::min(place->second, *amount);
+    }
+    return limits;
+}
+
+MemoryLimits narrower(const MemoryLimits& one, const MemoryLimits& other) {
+    MemoryLimits result = one;
+    for (const auto& [uuid, amount] : other) {
+        const auto [place, added] = result.emplace(uuid, amount);
+        if (!added) place->second = std::min(place->second, amount);
+    }
+    return result;
+}
+
+std::string limits_text(const MemoryLimits& limits) {
+    std::string text;
+    for (const auto& [uuid, amount] : limits) {
+        text += (text.empty() ? "" : ",") + uuid + "=" + std::to_string(amount) + "M";
+    }
+    return text;
+}
+
+std::optional<std::uint64_t> mebibytes(const policy::Memory& memory, std::uint64_t total) {
+    if (const auto* bytes = std::get_if<std::uint64_t>(&memory.amount)) return *bytes / kMebibyte;
+    if (total == 0) return std::nullopt;
+    const double share = std::get<double>(memory.amount) / 100;
+    return static_cast<std::uint64_t>(share * static_cast<double>(total) / kMebibyte);
+}
+
+}  // namespace ration::cuda

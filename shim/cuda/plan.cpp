@@ -1,0 +1,313 @@
+#include "shim/cuda/plan.h"
+
+#include <algorithm>
+
+#include "shim/cuda/devices.h"
+#include "shim/cuda/grant.h"
+#include "shim/cuda/memory_limit.h"
+#include "shim/cuda/share.h"
+#include "shim/cuda/visible.h"
+
+namespace ration::cuda {
+namespace {
+
+using policy::Partition;
+
+constexpr const char* kPriorityVariable = "CUDA_MPS_CLIENT_PRIORITY";
+
+Refusal refuse(std::string line) { return {CUDA_ERROR_NOT_PERMITTED, std::move(line)}; }
+
+// Builds one plan, step by step; the first step that refuses ends it.
+class Planner {
+  public:
+    Planner(const Partition& partition, const policy::Pool* pool, const Surroundings& surroundings)
+        : partition_(partition), pool_(pool), surroundings_(surroundings) {}
+
+    Or<Plan> make() {
+        plan_.asked = asked_text(partition_);
+        for (const auto step :
+             {&Planner::choose_daemon, &Planner::choose_instance, &Planner::choose_devices,
+              &Planner::choose_percentage, &Planner::limit_memory, &Planner::lower_priority,
+              &Planner::note_slots}) {
+            if (auto refusal = (this->*step)()) return *refusal;
+        }
+        return plan_;
+    }
+
+  private:
+    using Step = std::optional<Refusal>;
+
+    std::optional<std::string> variable(const char* name) const {
+        return surroundings_.environment(name);
+    }
+
+    // First, because it is the cheapest to find missing.
+    Step choose_daemon() {
+        if (!needs_mps(partition_)) return std::nullopt;
+        plan_.applied = Applied::kMps;
+        const std::vector<MpsPipe> pipes = surroundings_.pipes();
+        const auto alive = std::find_if(pipes.begin(), pipes.end(), [](const MpsPipe& pipe) {
+            return pipe.state == PipeState::kAlive;
+        });
+        if (alive == pipes.end()) {
+            return Refusal{CUDA_ERROR_MPS_CONNECTION_FAILED, no_daemon_line(pipes)};
+        }
+        if (variable(kMpsPipeVariable) != alive->directory) {
+            plan_.temporary.push_back({kMpsPipeVariable, alive->directory});
+        }
+        return std::nullopt;
+    }
+
+    Step read_devices(const std::string& what_for) {
+        if (inventory_) return std::nullopt;
+        const auto list = variable(kVisibleVariable);
+        const bool instances = partition_.mig || (list && list->find("MIG-") != std::string::npos);
+        inventory_ = surroundings_.inventory(instances);
+        if (inventory_->problem.empty()) return std::nullopt;
+        return refuse(what_for + " needs a list of this node's GPUs, but " + inventory_->problem +
+                      ": install the driver's NVML library");
+    }
+
+    Bounds bounds() const {
+        return {given_list(variable(kVisibleVariable), variable(kGivenVariable),
+                           variable(kNarrowedVariable)),
+                variable("CUDA_DEVICE_ORDER"), partition_.override_visible};
+    }
+
+    void narrow_to(const std::string& list) {
+        plan_.lasting = {{kVisibleVariable, list},
+                         {kGivenVariable, bounds().given.value_or(kGivenAll)},
+                         {kNarrowedVariable, list}};
+    }
+
+    Step choose_instance() {
+        if (!partition_.mig) return std::nullopt;
+        plan_.applied = Applied::kMig;
+        if (partition_.memory || partition_.share || partition_.sm) {
+            return refuse(
+                partition_.name +
+                " has mig and another size: a MIG instance already bounds SMs and memory; "
+                "leave out share, sm and memory");
+        }
+        if (auto refusal = read_devices("mig")) return refusal;
+        const auto found = select_instance(*partition_.mig, *inventory_, bounds());
+        if (const Refusal* refusal = refusal_of(found)) return *refusal;
+        const MigInstance& instance = inventory_->instances[std::get<std::size_t>(found)];
+        narrow_to(instance.uuid);
+        plan_.goals.push_back({instance.uuid, instance.sms, 0});
+        return std::nullopt;
+    }
+
+    void add_goal(std::size_t index) {
+        const Device& device = inventory_->devices[index];
+        plan_.goals.push_back({device.uuid, device.sms, 0});
+    }
+
+    Step choose_devices() {
+        if (partition_.devices.empty()) return std::nullopt;
+        if (auto refusal = read_devices("device")) return refusal;
+        const auto found = select_devices(partition_.devices, *inventory_, bounds());
+        if (const Refusal* refusal = refusal_of(found)) return *refusal;
+        std::string list;
+        for (const std::size_t index : std::get<std::vector<std::size_t>>(found)) {
+            add_goal(index);
+            list += (list.empty() ? "" : ",") + inventory_->devices[index].uuid;
+        }
+        narrow_to(list);
+        return std::nullopt;
+    }
+
+    // The devices that the process sees as it is. MIG instances among them have no goal: what
+    // limits them is their own daemon.
+    Step know_devices(const std::string& what_for) {
+        if (!plan_.goals.empty()) return std::nullopt;
+        if (auto refusal = read_devices(what_for)) return refusal;
+        for (const Target& target : read_visible(variable(kVisibleVariable), *inventory_).targets) {
+            if (target.kind == Target::Kind::kGpu) add_goal(target.index);
+        }
+        return std::nullopt;
+    }
+
+    std::vector<std::string> uuids() const {
+        std::vector<std::string> result;
+        for (const Goal& goal : plan_.goals) result.push_back(goal.uuid);
+        return result;
+    }
+
+    Step choose_percentage() {
+        if (partition_.share) plan_.share = partition_.share;
+        if (partition_.sm) {
+            if (auto refusal = percentage_of_sms(*partition_.sm)) return refusal;
+        }
+        if (!plan_.share) return std::nullopt;
+        const double already = driver_percentage(variable(kPercentageVariable));
+        plan_.percent = std::min(*plan_.share, already);
+        if (already < *plan_.share) {
+            plan_.notes.push_back(std::string(kPercentageVariable) + "=" +
+                                  *variable(kPercentageVariable) +
+                                  " was in the environment and is the smaller share");
+        } else {
+            plan_.temporary.push_back({kPercentageVariable, percentage_text(*plan_.share)});
+        }
+        return std::nullopt;
+    }
+
+    Step percentage_of_sms(unsigned sms) {
+        if (auto refusal = know_devices("sm")) return refusal;
+        std::vector<unsigned> totals;
+        for (const Goal& goal : plan_.goals) {
+            if (goal.total == 0) {
+                return refuse("sm = " + std::to_string(sms) + ": NVML does not tell how many SMs " +
+                              goal.uuid + " has: ask for a share instead");
+            }
+            if (sms > goal.total) {
+                return refuse("sm = " + std::to_string(sms) + ": " + goal.uuid + " has " +
+                              std::to_string(goal.total) + " SMs");
+            }
+            totals.push_back(goal.total);
+        }
+        if (totals.empty()) return std::nullopt;
+        plan_.share = percentage_for_sms(sms, totals);
+        if (plan_.share) return std::nullopt;
+        return refuse("sm = " + std::to_string(sms) +
+                      ": MPS has one percentage for all devices of a process, and none gives this "
+                      "count on devices of different sizes: name one device, or ask for a share");
+    }
+
+    // Also where the policy asks for none: limits in the environment go by ordinal, and an entry
+    // for a device that is no longer there makes the driver ignore all of them.
+    Step limit_memory() {
+        const auto existing = variable(kMemoryVariable);
+        const bool moved = existing && !plan_.lasting.empty() && !partition_.mig;
+        if (!partition_.memory && !moved) return std::nullopt;
+        if (auto refusal = know_devices("memory")) return refusal;
+        MemoryLimits limits = inherited_limits(existing);
+        if (partition_.memory && plan_.goals.empty() && sees_instances()) {
+            return refuse("memory: the process was given MIG instances (" +
+                          describe_list(variable(kVisibleVariable)) +
+                          "), which bound their memory themselves: leave memory out");
+        }
+        if (partition_.memory) {
+            for (std::size_t i = 0; i < plan_.goals.size(); ++i) {
+                if (auto refusal = limit_one(plan_.goals[i], limits)) return refusal;
+            }
+        }
+        for (Goal& goal : plan_.goals) {
+            const auto found = limits.find(goal.uuid);
+            if (found != limits.end()) goal.memory = found->second;
+        }
+        if (!limits.empty()) plan_.temporary.push_back({kMemoryVariable, limits_text(limits)});
+        return std::nullopt;
+    }
+
+    bool sees_instances() const {
+        const Visible visible = read_visible(variable(kVisibleVariable), *inventory_);
+        return std::any_of(visible.targets.begin(), visible.targets.end(),
+                           [](const Target& target) { return target.kind == Target::Kind::kMig; });
+    }
+
+    // What the variable says of the devices that will be seen, read as for those that are seen now.
+    MemoryLimits inherited_limits(const std::optional<std::string>& value) const {
+        std::vector<std::string> now;
+        for (const Target& target : read_visible(variable(kVisibleVariable), *inventory_).targets) {
+            now.push_back(target.kind == Target::Kind::kGpu
+                              ? inventory_->devices[target.index].uuid
+                              : inventory_->instances[target.index].uuid);
+        }
+        MemoryLimits limits = read_limits(value, now);
+        const std::vector<std::string> then = uuids();
+        std::erase_if(limits, [&](const auto& limit) {
+            return std::count(then.begin(), then.end(), limit.first) == 0;
+        });
+        return limits;
+    }
+
+    Step limit_one(const Goal& goal, MemoryLimits& limits) {
+        const auto& devices = inventory_->devices;
+        const auto device = std::find_if(devices.begin(), devices.end(),
+                                         [&](const Device& one) { return one.uuid == goal.uuid; });
+        const auto amount =
+            mebibytes(*partition_.memory, device == devices.end() ? 0 : device->memory);
+        if (!amount) {
+            return refuse("memory: NVML does not tell how much memory " + goal.uuid +
+                          " has: write the limit in GiB");
+        }
+        if (*amount == 0) return refuse("memory: the limit is below 1 MiB: ask for more");
+        limits = narrower(limits, {{goal.uuid, *amount}});
+        return std::nullopt;
+    }
+
+    Step lower_priority() {
+        if (!partition_.priority) return std::nullopt;
+        const std::string wanted = std::to_string(*partition_.priority);
+        const auto existing = variable(kPriorityVariable);
+        // 0 is normal, 1 below normal; what the program set lower already, stays.
+        if (existing && *existing != "0" && wanted == "0") return std::nullopt;
+        plan_.temporary.push_back({kPriorityVariable, wanted});
+        return std::nullopt;
+    }
+
+    // A pool has devices for all its slots or for none.
+    Step note_slots() {
+        if (pool_ == nullptr || pool_->oversubscribe) return std::nullopt;
+        plan_.pool = pool_->name;
+        for (const Partition& slot : pool_->slots) {
+            SlotUse use{slot.share, slot.sm, {}};
+            if (!slot.devices.empty() && inventory_) {
+                Bounds anywhere = bounds();
+                anywhere.override_visible = true;
+                const auto found = select_devices(slot.devices, *inventory_, anywhere);
+                // A slot whose devices are not there takes nothing; its own process is refused.
+                if (refusal_of(found) != nullptr) continue;
+                for (const std::size_t index : std::get<std::vector<std::size_t>>(found)) {
+                    use.uuids.push_back(inventory_->devices[index].uuid);
+                }
+            }
+            plan_.slots.push_back(std::move(use));
+        }
+        return std::nullopt;
+    }
+
+    const Partition& partition_;
+    const policy::Pool* const pool_;
+    const Surroundings& surroundings_;
+    Plan plan_;
+    std::optional<Inventory> inventory_;
+};
+
+std::string describe(const MpsPipe& pipe) { return pipe.directory + " (" + name(pipe.state) + ")"; }
+
+}  // namespace
+
+bool needs_mps(const Partition& partition) {
+    if (partition.mig) return false;
+    return partition.share || partition.sm || partition.memory || partition.priority ||
+           partition.mechanism == policy::Mechanism::kMps;
+}
+
+std::string asked_text(const Partition& partition) {
+    if (partition.mig) return *partition.mig;
+    if (partition.share) return percent_text(*partition.share);
+    if (partition.sm) return std::to_string(*partition.sm) + " SMs";
+    return "all SMs";
+}
+
+std::string no_daemon_line(const std::vector<MpsPipe>& pipes) {
+    std::string tried;
+    bool too_long = false;
+    for (const MpsPipe& pipe : pipes) {
+        tried += (tried.empty() ? "" : ", ") + describe(pipe);
+        too_long |= pipe.state == PipeState::kTooLong;
+    }
+    std::string line = "no MPS daemon answers, and without one a share would be ignored; tried " +
+                       tried + ": start one with `ration mps ensure`";
+    if (too_long) line += " (a pipe directory may have 88 characters at most)";
+    return line;
+}
+
+Or<Plan> make_plan(const Partition& partition, const policy::Pool* pool,
+                   const Surroundings& surroundings) {
+    return Planner(partition, pool, surroundings).make();
+}
+
+}  // namespace ration::cuda

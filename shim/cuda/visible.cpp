@@ -1,0 +1,113 @@
+#include "shim/cuda/visible.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+namespace ration::cuda {
+namespace {
+
+std::string_view without_blanks(std::string_view text) {
+    const std::size_t first = text.find_first_not_of(" \t");
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+std::vector<std::string_view> split(std::string_view text) {
+    std::vector<std::string_view> parts;
+    while (true) {
+        const std::size_t comma = text.find(',');
+        parts.push_back(without_blanks(text.substr(0, comma)));
+        if (comma == std::string_view::npos) return parts;
+        text.remove_prefix(comma + 1);
+    }
+}
+
+bool is_number(std::string_view entry) {
+    return !entry.empty() && entry.front() >= '0' && entry.front() <= '9';
+}
+
+// "MIG-GPU-<UUID>/<instance>/..." is the notation before driver 470; which instance it means cannot
+// be told from an inventory, so it counts as its GPU.
+std::string_view gpu_of_old_notation(std::string_view entry) {
+    if (!entry.starts_with("MIG-GPU-")) return entry;
+    return entry.substr(4, entry.find('/') - 4);
+}
+
+template <class Things>
+std::optional<std::size_t> by_beginning(const Things& things, std::string_view uuid) {
+    const auto found = std::find_if(things.begin(), things.end(), [&](const auto& thing) {
+        return thing.uuid.starts_with(uuid);
+    });
+    if (found == things.end()) return std::nullopt;
+    return static_cast<std::size_t>(found - things.begin());
+}
+
+std::optional<Target> target_of(std::string_view entry, const Inventory& inventory) {
+    if (is_number(entry)) {
+        std::size_t index = 0;
+        const auto parsed = std::from_chars(entry.data(), entry.data() + entry.size(), index);
+        if (parsed.ec != std::errc{} || index >= inventory.devices.size()) return std::nullopt;
+        return Target{Target::Kind::kGpu, index};
+    }
+    entry = gpu_of_old_notation(entry);
+    if (entry.starts_with("GPU-")) {
+        if (const auto index = by_beginning(inventory.devices, entry)) {
+            return Target{Target::Kind::kGpu, *index};
+        }
+    } else if (entry.starts_with("MIG-")) {
+        if (const auto index = by_beginning(inventory.instances, entry)) {
+            return Target{Target::Kind::kMig, *index};
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+Visible read_visible(const std::optional<std::string>& value, const Inventory& inventory) {
+    Visible visible;
+    if (!value) {
+        for (std::size_t i = 0; i < inventory.devices.size(); ++i) {
+            visible.targets.push_back({Target::Kind::kGpu, i});
+        }
+        return visible;
+    }
+    visible.restricted = true;
+    for (const std::string_view entry : split(*value)) {
+        const auto target = target_of(entry, inventory);
+        if (!target) break;
+        visible.repeated |= std::count(visible.targets.begin(), visible.targets.end(), *target) > 0;
+        visible.targets.push_back(*target);
+    }
+    return visible;
+}
+
+bool numbers_follow_pci(const std::optional<std::string>& device_order,
+                        const Inventory& inventory) {
+    if (device_order == "PCI_BUS_ID") return true;
+    return std::all_of(inventory.devices.begin(), inventory.devices.end(), [&](const Device& one) {
+        return one.name == inventory.devices.front().name;
+    });
+}
+
+bool has_numbers(const std::optional<std::string>& value) {
+    if (!value) return false;
+    const auto entries = split(*value);
+    return std::any_of(entries.begin(), entries.end(), is_number);
+}
+
+std::optional<std::string> given_list(const std::optional<std::string>& visible,
+                                      const std::optional<std::string>& given,
+                                      const std::optional<std::string>& narrowed) {
+    if (!visible || !given || visible != narrowed) return visible;
+    if (*given == kGivenAll) return std::nullopt;
+    return given;
+}
+
+std::string describe_list(const std::optional<std::string>& value) {
+    const std::string variable = kVisibleVariable;
+    return value ? variable + "=" + *value : variable + " is not set";
+}
+
+}  // namespace ration::cuda

@@ -1,0 +1,53 @@
+// CUDA_VISIBLE_DEVICES as the driver reads it.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shim/cuda/inventory.h"
+
+namespace ration::cuda {
+
+struct Target {
+    enum class Kind { kGpu, kMig };
+    Kind kind = Kind::kGpu;
+    std::size_t index = 0;  // into Inventory::devices or ::instances
+    bool operator==(const Target&) const = default;
+};
+
+// What a value makes visible. Measured (H100, driver 580.159.04): entries are read up to the first
+// one that names no device; a number may have blanks around it and anything behind it; a UUID may
+// be cut short; letters count as written; the empty value hides every device; a device named twice
+// makes cuInit answer CUDA_ERROR_INVALID_DEVICE.
+struct Visible {
+    bool restricted = false;  // false: the variable is not set, every device is visible
+    bool repeated = false;
+    std::vector<Target> targets;
+};
+Visible read_visible(const std::optional<std::string>& value, const Inventory& inventory);
+
+// Whether a number in the value is the device's index in PCI order: CUDA_DEVICE_ORDER says so, or
+// all devices are of one model. (Otherwise the driver puts the fastest first.)
+bool numbers_follow_pci(const std::optional<std::string>& device_order, const Inventory& inventory);
+
+// Whether the value holds a number.
+bool has_numbers(const std::optional<std::string>& value);
+
+// The variables by which a process knows what its parent was given before ration narrowed it.
+inline constexpr const char* kVisibleVariable = "CUDA_VISIBLE_DEVICES";
+inline constexpr const char* kGivenVariable = "RATION_GIVEN_CUDA_VISIBLE_DEVICES";
+inline constexpr const char* kNarrowedVariable = "RATION_NARROWED_CUDA_VISIBLE_DEVICES";
+inline constexpr const char* kGivenAll = "all";  // kGivenVariable: there was no list
+
+// The list that this process was given: CUDA_VISIBLE_DEVICES, or, if that is what ration set in an
+// ancestor, what stood there before.
+std::optional<std::string> given_list(const std::optional<std::string>& visible,
+                                      const std::optional<std::string>& given,
+                                      const std::optional<std::string>& narrowed);
+
+// "CUDA_VISIBLE_DEVICES=0,1", or "CUDA_VISIBLE_DEVICES is not set".
+std::string describe_list(const std::optional<std::string>& value);
+
+}  // namespace ration::cuda

@@ -1,0 +1,42 @@
+#include "shim/engine/recorder.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "shim/engine/log.h"
+
+namespace ration::engine {
+
+state::RuntimeDirectory runtime_directory(bool create) {
+    const char* const override_path = getenv("RATION_RUNTIME_DIR");
+    return state::runtime_directory(
+        geteuid(),
+        override_path == nullptr ? std::nullopt : std::optional<std::string>(override_path),
+        create);
+}
+
+void Recorder::publish() {
+    if (!tried_) {
+        tried_ = true;
+        std::string why;
+        publisher_ = state::Publisher::open(runtime_directory(true), why);
+        if (!publisher_) log::write(log::Level::kInfo, "runs unrecorded: " + why);
+    }
+    if (publisher_) publisher_->publish(record_);
+}
+
+void Recorder::publish(state::State state, const std::string& why) {
+    record_.state = state;
+    record_.why = why;
+    publish();
+}
+
+void Recorder::publish_grant(const cuda::Grant& grant) {
+    cuda::describe(grant, record_);
+    record_.state = state::State::kGranted;
+    publish();
+}
+
+}  // namespace ration::engine

@@ -1,0 +1,33 @@
+// The record of this process: what it says, and where it goes.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "shim/cuda/grant.h"
+#include "shim/state/record.h"
+
+namespace ration::engine {
+
+// Publishes each change. Where no runtime directory can be used the process runs unrecorded, and
+// the log says so once. Calls come from one thread at a time.
+class Recorder {
+  public:
+    explicit Recorder(state::Record record) : record_(std::move(record)) {}
+
+    void publish();
+    void publish(state::State state, const std::string& why);
+    void publish_grant(const cuda::Grant& grant);
+
+    const state::Record& record() const { return record_; }
+
+  private:
+    state::Record record_;
+    std::unique_ptr<state::Publisher> publisher_;
+    bool tried_ = false;
+};
+
+// Of this process's user; RATION_RUNTIME_DIR overrides it.
+state::RuntimeDirectory runtime_directory(bool create);
+
+}  // namespace ration::engine
