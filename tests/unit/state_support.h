@@ -15,26 +15,14 @@
 #include <utility>
 
 #include "shim/state/record.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace ration::state {
 
-class TempFolder {
+// One in which other users' children can work too.
+class TempFolder : public TemporaryFolder {
   public:
-    TempFolder() {
-        std::string name = testing::TempDir() + "ration-state-XXXXXX";
-        path_ = mkdtemp(name.data());
-        chmod(path_.c_str(), 01777);  // other users' children work in it too
-    }
-    TempFolder(const TempFolder&) = delete;
-    TempFolder& operator=(const TempFolder&) = delete;
-    ~TempFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    const std::string& path() const { return path_; }
-
-  private:
-    std::string path_;
+    TempFolder() { chmod(path().c_str(), 01777); }
 };
 
 // A forked child. Its body says ready() once and wait()s to be told to go on; it ends with _exit.

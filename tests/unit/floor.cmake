@@ -1,0 +1,6 @@
+if(NOT RATION_SANITIZE)
+    add_subdirectory(floor)
+    ration_unit_test(floor_test SOURCES floor_test.cpp LIBRARIES ${CMAKE_DL_LIBS})
+    target_compile_definitions(floor_test PRIVATE FLOOR_PROBE="$<TARGET_FILE:floor_probe>")
+    add_dependencies(floor_test floor_probe)
+endif()
