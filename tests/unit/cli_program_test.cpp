@@ -24,13 +24,13 @@ class ProgramTest : public testing::Test {
         return folder_.write(name, bytes);
     }
     static void expect_refused(const std::string& name, int code, const char* text) {
-        const Program program = inspect_program(name);
+        const Program program = inspect_program({name});
         EXPECT_THAT(program.obstacle, HasSubstr(text));
         EXPECT_EQ(program.code, code);
         EXPECT_EQ(program.obstacle.find('\n'), std::string::npos);
     }
     static void expect_reached(const std::string& name) {
-        EXPECT_EQ(inspect_program(name).obstacle, "");
+        EXPECT_EQ(inspect_program({name}).obstacle, "");
     }
 
     TemporaryFolder folder_;
@@ -39,11 +39,11 @@ class ProgramTest : public testing::Test {
 TEST_F(ProgramTest, DynamicIsReached) {
     expect_reached("/proc/self/exe");
     expect_reached("sh");
-    EXPECT_FALSE(inspect_program("sh").elf->interpreter.empty());
+    EXPECT_FALSE(inspect_program({"sh"}).elf->interpreter.empty());
 }
 
 TEST_F(ProgramTest, LoaderItselfIsReached) {
-    expect_reached(inspect_program("sh").elf->interpreter);
+    expect_reached(inspect_program({"sh"}).elf->interpreter);
 }
 
 TEST_F(ProgramTest, MissingIs127) {
@@ -130,9 +130,23 @@ TEST_F(ProgramTest, EnvIsFollowed) {
 
 TEST_F(ProgramTest, TextWithoutInterpreterGoesToTheShell) {
     const std::string file = folder_.write("plain", "true\n");
-    const Program program = inspect_program(file);
+    const Program program = inspect_program({file});
     EXPECT_EQ(program.obstacle, "");
     EXPECT_EQ(program.loaded(), "/bin/sh");
+}
+
+TEST_F(ProgramTest, ArgumentsAreThoseThatTheProcessWillHave) {
+    using testing::ElementsAre;
+    const auto arguments = [](const std::string& file) {
+        return inspect_program({file, "-x", "y"}).arguments;
+    };
+    EXPECT_THAT(inspect_program({"sh", "-c", "true"}).arguments, ElementsAre("sh", "-c", "true"));
+    const std::string script = folder_.write("script", "#!/bin/sh -e -u\n");
+    EXPECT_THAT(arguments(script), ElementsAre("/bin/sh", "-e -u", script, "-x", "y"));
+    const std::string env = folder_.write("env", "#!/usr/bin/env -S A=1 sh -e\n");
+    EXPECT_THAT(arguments(env), ElementsAre("sh", "-e", env, "-x", "y"));
+    const std::string plain = folder_.write("plain", "true\n");
+    EXPECT_THAT(arguments(plain), ElementsAre("/bin/sh", plain, "-x", "y"));
 }
 
 TEST_F(ProgramTest, SearchGoesOnBehindAFileThatMayNotBeExecuted) {

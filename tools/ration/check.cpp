@@ -105,6 +105,9 @@ std::vector<policy::Loaded> load_all(const Options& options) {
                           "no policy found (RATION_POLICY, ~/.config/ration/policy.toml, "
                           "/etc/ration/policy.toml); name a FILE");
         }
+        for (const policy::Diagnostic& place : found.passed_over) {
+            complain(policy::format(place));
+        }
         return {std::move(found.loaded)};
     }
     if (!options.each) {

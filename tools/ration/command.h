@@ -30,5 +30,9 @@ struct Command {
 Action add_run(CLI::App& app);
 Action add_env(CLI::App& app);
 Action add_check(CLI::App& app);
+Action add_explain(CLI::App& app);
+Action add_ps(CLI::App& app);
+Action add_doctor(CLI::App& app);
+Action add_mps(CLI::App& app);
 
 }  // namespace ration::tool

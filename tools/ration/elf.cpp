@@ -47,9 +47,7 @@ class Handle {
         return false;
     }
     Elf* get() const { return elf_; }
-    [[noreturn]] void damaged() const {
-        throw Failure(kFailed, path_ + " is a damaged ELF file");
-    }
+    [[noreturn]] void damaged() const { throw Failure(kFailed, path_ + " is a damaged ELF file"); }
 
   private:
     std::string path_;

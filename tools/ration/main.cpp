@@ -19,6 +19,11 @@ constexpr Command kCommands[] = {
     {"run", "Start a program under a share of the GPU", "-- PROG [ARGS...]", add_run},
     {"env", "Print the same as lines for a shell or a worker_init", nullptr, add_env},
     {"check", "Report every mistake of a policy", nullptr, add_check},
+    {"explain", "Say what a program gets, and why", "[-- PROG [ARGS...]]", add_explain},
+    {"ps", "List GPU processes and what they were granted", nullptr, add_ps},
+    {"doctor", "Find out whether programs can be confined here, and why not", nullptr, add_doctor},
+    {"mps", "Start, stop or show the MPS daemon that lets programs run side by side", nullptr,
+     add_mps},
 };
 
 // Shows PROG ARGS in the usage line, which CLI11 does not know of.

@@ -119,41 +119,55 @@ std::optional<Shebang> read_shebang(const std::string& path) {
     return result;
 }
 
-// The program that "#!/usr/bin/env ARGUMENT" starts: the first word that is neither an option nor
-// an assignment. Empty if there is none.
-std::string env_command(const std::string& argument) {
-    std::string_view rest = argument;
-    while (!rest.empty()) {
-        const auto end = std::min(rest.find_first_of(" \t"), rest.size());
-        std::string_view word = rest.substr(0, end);
-        rest.remove_prefix(std::min(rest.find_first_not_of(" \t", end), rest.size()));
-        if (word.substr(0, 2) == "-S" && word.size() > 2) {
-            word.remove_prefix(2);
+std::vector<std::string> words_of(std::string_view text) {
+    std::vector<std::string> words;
+    while (!text.empty()) {
+        const auto end = std::min(text.find_first_of(" \t"), text.size());
+        if (end > 0) {
+            words.emplace_back(text.substr(0, end));
         }
-        if (!word.empty() && word[0] != '-' && word.find('=') == std::string_view::npos) {
-            return std::string(word);
-        }
+        text.remove_prefix(std::min(end + 1, text.size()));
     }
-    return "";
+    return words;
 }
 
-// Appends what the kernel (and env) will start for the script `path`; true if there was something.
-bool follow_script(const std::string& path, std::vector<std::string>& chain) {
-    const std::optional<Shebang> shebang = read_shebang(path);
+// What "#!/usr/bin/env ARGUMENT" starts: the program and its first arguments, behind options and
+// assignments. Empty if env would only print the environment.
+std::vector<std::string> env_command(const std::string& argument) {
+    std::vector<std::string> words = words_of(argument);
+    if (!words.empty() && words[0].size() > 2 && words[0].compare(0, 2, "-S") == 0) {
+        words[0].erase(0, 2);
+    }
+    const auto program = std::find_if(words.begin(), words.end(), [](const std::string& word) {
+        return word[0] != '-' && word.find('=') == std::string::npos;
+    });
+    return {program, words.end()};
+}
+
+// Puts what the kernel (and env) will start for a script in front; false if it is no script.
+bool follow_script(Program& program) {
+    const std::string script = program.loaded();
+    const std::optional<Shebang> shebang = read_shebang(script);
     if (!shebang) {
         return false;
     }
     if (executable_error(shebang->interpreter) != 0) {
-        throw Obstacle{kNotFound, path + ": its interpreter " + shebang->interpreter +
+        throw Obstacle{kNotFound, script + ": its interpreter " + shebang->interpreter +
                                       " is missing or not executable"};
     }
-    chain.push_back(shebang->interpreter);
-    if (base_name(shebang->interpreter) == "env") {
-        const std::string command = env_command(shebang->argument);
-        if (!command.empty()) {
-            chain.push_back(find_program(command));
-        }
+    program.interpreters.push_back(shebang->interpreter);
+    std::vector<std::string> front{shebang->interpreter};
+    const std::vector<std::string> command = base_name(shebang->interpreter) == "env"
+                                                 ? env_command(shebang->argument)
+                                                 : std::vector<std::string>{};
+    if (!command.empty()) {
+        front = command;
+        program.interpreters.push_back(find_program(command.front()));
+    } else if (!shebang->argument.empty()) {
+        front.push_back(shebang->argument);
     }
+    program.arguments.front() = script;
+    program.arguments.insert(program.arguments.begin(), front.begin(), front.end());
     return true;
 }
 
@@ -191,7 +205,7 @@ std::string misfit(const std::string& path, const ElfFile& elf) {
 void examine(Program& program) {
     // The kernel follows four scripts (BINPRM_MAX_RECURSION); one more for the program itself.
     for (int level = 0; level <= 4; ++level) {
-        if (follow_script(program.loaded(), program.interpreters)) {
+        if (follow_script(program)) {
             continue;
         }
         if (access(program.loaded().c_str(), R_OK) != 0) {
@@ -200,6 +214,8 @@ void examine(Program& program) {
         program.elf = read_elf(program.loaded());
         if (!program.elf) {
             // Text without "#!": execvp(3) hands it to the shell.
+            program.arguments.front() = program.loaded();
+            program.arguments.insert(program.arguments.begin(), "/bin/sh");
             program.interpreters.emplace_back("/bin/sh");
             program.elf = read_elf(program.loaded());
         }
@@ -243,10 +259,11 @@ std::string secure_execution(const std::string& path) {
     return "";
 }
 
-Program inspect_program(const std::string& name) {
+Program inspect_program(const std::vector<std::string>& command) {
     Program program;
+    program.arguments = command;
     try {
-        program.path = find_program(name);
+        program.path = find_program(command.empty() ? "" : command.front());
         examine(program);
     } catch (const Obstacle& obstacle) {
         program.obstacle = obstacle.text;

@@ -69,7 +69,7 @@ int run(const Options& options, const Invocation& invocation) {
         throw Failure(kUsage, "run: which program? (ration run [OPTIONS] -- PROG [ARGS])");
     }
     const Launch launch = prepare_launch(options.share);
-    const Program program = inspect_program(invocation.program.front());
+    const Program program = inspect_program(invocation.program);
     if (!program.obstacle.empty()) {
         throw Failure(program.code, program.obstacle);
     }

@@ -29,14 +29,6 @@ const std::vector<Flag>& flags() {
     return rows;
 }
 
-std::string lines(const policy::Diagnostics& problems) {
-    std::string text;
-    for (const policy::Diagnostic& problem : problems) {
-        text += (text.empty() ? "" : "\n") + policy::format(problem);
-    }
-    return text;
-}
-
 // Flags add to those of an outer `ration run`, which are in the environment.
 policy::Inline merged_inline(const ShareOptions& options) {
     policy::Inline merged;
@@ -67,6 +59,14 @@ void add_share_options(CLI::App& app, ShareOptions& options) {
     add("--name", options.name, "NAME", "What `ration ps` calls this share");
     add("--use", options.use, "PARTITION",
         "What to take of that which the policy's may_use offers");
+}
+
+std::string lines(const policy::Diagnostics& problems) {
+    std::string text;
+    for (const policy::Diagnostic& problem : problems) {
+        text += (text.empty() ? "" : "\n") + policy::format(problem);
+    }
+    return text;
 }
 
 std::optional<std::string> own_environment(const std::string& name) {

@@ -36,6 +36,9 @@ policy::Environment changed_environment(const Changes& changes);
 // This process's environment, unchanged.
 std::optional<std::string> own_environment(const std::string& name);
 
+// Each mistake on a line of its own.
+std::string lines(const policy::Diagnostics& problems);
+
 // The policy that a program with this environment will find. Throws Failure(kUsage) with every
 // mistake, one a line, if it has any.
 policy::Found find_sound_policy(const policy::Environment& environment);

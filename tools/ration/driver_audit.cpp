@@ -1,0 +1,83 @@
+#include "tools/ration/driver_audit.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "tools/ration/elf.h"
+#include "tools/ration/failure.h"
+
+namespace ration::tool {
+namespace {
+
+constexpr std::array kListed{
+#define HOOK(symbol, family) std::string_view{#symbol},
+#define FRONT(symbol, family) std::string_view{#symbol},
+#include "shim/preload/hooks.def"
+#undef HOOK
+#undef FRONT
+};
+
+// Entry points that make a context, take one, or hand out entry points. `harmless` says why one of
+// them that is not on the list cannot lead round the share.
+struct Pattern {
+    std::string_view prefix;
+    const char* harmless = nullptr;
+};
+constexpr std::array<Pattern, 8> kContextMaking{{
+    {"cuInit"},
+    {"cuCtxCreate"},
+    {"cuCtxSetCurrent"},
+    {"cuCtxPushCurrent"},
+    {"cuDevicePrimaryCtxRetain"},
+    {"cuGetProcAddress"},
+    {"cuGreenCtxCreate", "divides what an MPS client or a MIG instance was granted"},
+    {"cuCtxFromGreenCtx", "divides what an MPS client or a MIG instance was granted"},
+}};
+
+const Pattern* context_making(std::string_view name) {
+    const auto found =
+        std::find_if(kContextMaking.begin(), kContextMaking.end(), [&](const Pattern& pattern) {
+            return name.substr(0, pattern.prefix.size()) == pattern.prefix;
+        });
+    return found == kContextMaking.end() ? nullptr : &*found;
+}
+
+bool listed(std::string_view name) {
+    return std::find(kListed.begin(), kListed.end(), name) != kListed.end();
+}
+
+}  // namespace
+
+DriverAudit audit_symbols(const std::vector<std::string>& exported) {
+    DriverAudit audit;
+    for (const std::string& name : exported) {
+        audit.exported += name.compare(0, 2, "cu") == 0 ? 1 : 0;
+        const Pattern* pattern = context_making(name);
+        if (listed(name)) {
+            audit.hooked.push_back(name);
+        } else if (pattern != nullptr && pattern->harmless != nullptr) {
+            audit.harmless.push_back({name, pattern->harmless});
+        } else if (pattern != nullptr) {
+            audit.unhooked.push_back(name);
+        }
+    }
+    for (const std::string_view name : kListed) {
+        // The C library's, not the driver's.
+        if (name != "dlsym" &&
+            std::find(exported.begin(), exported.end(), name) == exported.end()) {
+            audit.missing.emplace_back(name);
+        }
+    }
+    return audit;
+}
+
+DriverAudit audit_driver(const std::string& file) {
+    const std::vector<std::string> exported = exported_symbols(file);
+    if (!std::binary_search(exported.begin(), exported.end(), "cuInit")) {
+        throw Failure(kFailed, file + " exports no cuInit, so it is no CUDA driver");
+    }
+    return audit_symbols(exported);
+}
+
+}  // namespace ration::tool

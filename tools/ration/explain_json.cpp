@@ -1,0 +1,98 @@
+#include "tools/ration/explanation.h"
+#include "tools/ration/records.h"
+
+namespace ration::tool {
+namespace {
+
+Json steps_json(const std::vector<RuleStep>& steps) {
+    Json list = Json::array();
+    for (const RuleStep& step : steps) {
+        Json entry{{"file", step.rule->place.file},
+                   {"line", step.rule->place.line},
+                   {"matched", step.matched}};
+        if (!step.matched) {
+            entry["key"] = step.key;
+            entry["allowed"] = step.allowed;
+            entry["found"] = step.found ? Json(*step.found) : Json();
+        }
+        list.push_back(entry);
+    }
+    return list;
+}
+
+const char* kind_name(policy::Decision::Kind kind) {
+    switch (kind) {
+        case policy::Decision::Kind::kDeny:
+            return "deny";
+        case policy::Decision::Kind::kPartition:
+            return "partition";
+        case policy::Decision::Kind::kError:
+            return "error";
+        case policy::Decision::Kind::kIgnore:
+            break;
+    }
+    return "ignore";
+}
+
+Json decision_json(const policy::Decision& decision) {
+    return {{"kind", kind_name(decision.kind)},
+            {"partition", decision.partition.name},
+            {"pool", decision.pool == nullptr ? Json() : Json(decision.pool->name)},
+            {"rank", decision.rank ? Json(*decision.rank) : Json()},
+            {"rank_variable", decision.rank_variable},
+            {"chosen_by", decision.chosen_by},
+            {"file", decision.place.file},
+            {"line", decision.place.line},
+            {"on_error", decision.on_error == policy::OnError::kWarn ? "warn" : "fail"}};
+}
+
+Json driver_environment(const cuda::Plan& plan) {
+    Json environment = Json::object();
+    for (const cuda::Edits& edits : {plan.temporary, plan.lasting}) {
+        for (const cuda::Edit& edit : edits) {
+            environment[edit.name] = edit.value;
+        }
+    }
+    return environment;
+}
+
+Json grant_json(const state::Record& record, bool predicted) {
+    Json grant = to_json(state::Listed{record, true});
+    Json result{{"predicted", predicted}, {"line", cuda::grant_line(record)}};
+    for (const char* key :
+         {"asked", "granted", "mechanism", "concurrent", "devices", "memory_quota"}) {
+        result[key] = grant[key];
+    }
+    return result;
+}
+
+}  // namespace
+
+Json explanation_json(const Explanation& explanation) {
+    Json result{{"subject", explanation.subject},
+                {"policy", explanation.found.loaded.policy.files},
+                {"origin", explanation.found.origin},
+                {"locked_out", explanation.found.locked_out},
+                {"rules", steps_json(explanation.steps)},
+                {"decision", decision_json(explanation.decision)},
+                {"driver_environment", driver_environment(explanation.ruling.plan)},
+                {"grant", nullptr},
+                {"refusals", explanation.ruling.lines},
+                {"notes", explanation.notes},
+                {"obstacle", explanation.obstacle},
+                {"record", nullptr}};
+    if (explanation.prediction && !explanation.prediction->refusal) {
+        result["grant"] = grant_json(explanation.prediction->record, true);
+    } else if (explanation.prediction) {
+        result["refusals"].push_back(*explanation.prediction->refusal);
+    }
+    if (explanation.record) {
+        result["record"] = to_json(*explanation.record);
+        if (explanation.record->record.state == state::State::kGranted) {
+            result["grant"] = grant_json(explanation.record->record, false);
+        }
+    }
+    return result;
+}
+
+}  // namespace ration::tool

@@ -1,0 +1,173 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "tools/ration/explanation.h"
+#include "tools/ration/records.h"
+#include "tools/ration/runtime.h"
+
+namespace ration::tool {
+namespace {
+
+std::string line(const char* label, const std::string& text) {
+    return fmt::format("{:<12}{}\n", label, printable(text));
+}
+
+std::string place_text(const policy::Place& place) {
+    return place.line == 0 ? place.file : fmt::format("{}:{}", place.file, place.line);
+}
+
+std::string quoted_list(const std::vector<std::string>& items) {
+    std::string text;
+    for (const std::string& item : items) {
+        text += (text.empty() ? "\"" : ", \"") + item + "\"";
+    }
+    return text;
+}
+
+// Long arguments would hide the rest.
+std::string shortened(const std::string& text) {
+    constexpr std::size_t kMost = 200;
+    return text.size() <= kMost ? text : text.substr(0, kMost) + "...";
+}
+
+std::string policy_text(const policy::Found& found) {
+    std::string files;
+    for (const std::string& file : found.loaded.policy.files) {
+        files += (files.empty() ? "" : ", ") + file;
+    }
+    switch (found.kind) {
+        case policy::Found::Kind::kNone:
+            return line("policy", "none found: nothing is touched");
+        case policy::Found::Kind::kDisabled:
+            return line("policy", "switched off by RATION_DISABLE: nothing is touched");
+        case policy::Found::Kind::kPolicy:
+            break;
+    }
+    std::string text =
+        line("policy", files.empty() ? found.origin : files + " (" + found.origin + ")");
+    if (found.locked_out) {
+        text += line("", "locked by the site: RATION_POLICY, RATION_DISABLE and flags are ignored");
+    }
+    return text;
+}
+
+std::string step_text(const RuleStep& step) {
+    const std::string place = place_text(step.rule->place);
+    if (step.matched) {
+        return line("rule", place + ": matches");
+    }
+    const std::string found = step.found ? '"' + shortened(*step.found) + '"' : "not set";
+    return line("rule", fmt::format("{}: no: {} is {}, wanted {}", place, step.key, found,
+                                    quoted_list(step.allowed)));
+}
+
+std::string decision_text(const policy::Decision& decision) {
+    std::string why = decision.rule == nullptr ? "no rule matches: no_match" : "rule";
+    if (!decision.chosen_by.empty()) {
+        why = decision.chosen_by;
+    }
+    switch (decision.kind) {
+        case policy::Decision::Kind::kIgnore:
+            return line("decision", "ignore (" + why + "): nothing is touched");
+        case policy::Decision::Kind::kDeny:
+            return line("decision", "deny (" + why + ")");
+        case policy::Decision::Kind::kError:
+            return line("decision", "an error");
+        case policy::Decision::Kind::kPartition:
+            break;
+    }
+    std::string text = line("decision", decision.partition.name + " (" + why + ")");
+    if (decision.rank) {
+        text += line("slot", fmt::format("{}, from {}", *decision.rank, decision.rank_variable));
+    }
+    return text;
+}
+
+// The value that the driver will see; empty if the plan leaves the variable alone.
+std::string edit_of(const cuda::Plan& plan, const char* name) {
+    for (const cuda::Edit& edit : plan.temporary) {
+        if (edit.name == name) {
+            return edit.value;
+        }
+    }
+    return "";
+}
+
+// Why this mechanism, for a plan that can be carried out.
+std::string mechanism_why(const cuda::Plan& plan) {
+    switch (plan.applied) {
+        case cuda::Applied::kMps:
+            return "mps: a daemon answers at " + edit_of(plan, cuda::kMpsPipeVariable);
+        case cuda::Applied::kMig:
+            return "mig: the policy names an instance";
+        case cuda::Applied::kNone:
+            break;
+    }
+    return "none: neither SMs nor memory are limited";
+}
+
+std::string plan_text(const cuda::Plan& plan) {
+    std::string text = line("mechanism", mechanism_why(plan));
+    for (const cuda::Edits& edits : {plan.temporary, plan.lasting}) {
+        for (const cuda::Edit& edit : edits) {
+            text += line("driver sees", edit.name + "=" + edit.value);
+        }
+    }
+    return text;
+}
+
+// The last line: the grant, or why there is none.
+std::string last_line(const Explanation& explanation) {
+    if (explanation.record) {
+        const state::Record& record = explanation.record->record;
+        return record.state == state::State::kGranted
+                   ? cuda::grant_line(record)
+                   : fmt::format("{}: {}", state::name(record.state), printable(record.why));
+    }
+    if (explanation.prediction) {
+        return explanation.prediction->refusal
+                   ? "refused: " + *explanation.prediction->refusal
+                   : "predicted: " + cuda::grant_line(explanation.prediction->record);
+    }
+    if (explanation.ruling.lines.empty()) {
+        return "not confined: the whole GPU";
+    }
+    const bool runs = explanation.ruling.kind == engine::Ruling::Kind::kUnshared;
+    return (runs ? "unshared: " : "refused: ") + explanation.ruling.lines.front();
+}
+
+}  // namespace
+
+std::string explanation_text(const Explanation& explanation) {
+    std::string text;
+    if (!explanation.subject.is_null()) {
+        const Json& subject = explanation.subject;
+        text += line("exe", subject["exe"].get<std::string>());
+        text += line("argv", shortened(subject["argv"].get<std::string>()));
+        text += policy_text(explanation.found);
+        for (const RuleStep& step : explanation.steps) {
+            text += step_text(step);
+        }
+        if (explanation.found.kind == policy::Found::Kind::kPolicy) {
+            text += decision_text(explanation.decision);
+        }
+    }
+    if (explanation.prediction) {
+        text += plan_text(explanation.ruling.plan);
+    }
+    for (const std::string& note : explanation.notes) {
+        text += line("note", note);
+    }
+    if (!explanation.obstacle.empty()) {
+        text += line("problem", explanation.obstacle);
+    }
+    if (explanation.record) {
+        text += line("record", state_text(*explanation.record) + ", " +
+                                   local_time(explanation.record->record.started) + ", rule " +
+                                   explanation.record->record.policy);
+    }
+    return text + last_line(explanation) + "\n";
+}
+
+}  // namespace ration::tool

@@ -1,0 +1,100 @@
+#include "tools/ration/explanation.h"
+
+#include "shim/cuda/visible.h"
+#include "tools/ration/failure.h"
+#include "tools/ration/program.h"
+#include "tools/ration/runtime.h"
+#include "tools/ration/subjects.h"
+
+namespace ration::tool {
+namespace {
+
+Json describe_subject(const policy::Subject& subject) {
+    return {{"exe", subject.exe()},
+            {"script", subject.script()},
+            {"argv", subject.argv()},
+            {"uid", subject.uid()},
+            {"user", user_name(subject.uid())},
+            {"groups", subject.groups()},
+            {"cgroup", subject.cgroup()},
+            {"host", subject.host()}};
+}
+
+cuda::Surroundings surroundings_of(const policy::Environment& environment) {
+    return {environment, [](bool with_mig) { return cuda::read_inventory(with_mig); },
+            [environment] {
+                return cuda::probe_pipes(environment(cuda::kMpsPipeVariable),
+                                         runtime_directory(false));
+            }};
+}
+
+Explanation explain_subject(const policy::Subject& subject,
+                            const policy::Environment& environment) {
+    Explanation result;
+    result.subject = describe_subject(subject);
+    result.found = policy::find(environment);
+    for (const policy::Diagnostic& place : result.found.passed_over) {
+        result.notes.push_back(policy::format(place));
+    }
+    const policy::Loaded& loaded = result.found.loaded;
+    if (result.found.kind != policy::Found::Kind::kPolicy || !loaded.problems.empty()) {
+        return result;
+    }
+    const cuda::Surroundings surroundings = surroundings_of(environment);
+    result.steps = trace_rules(loaded.policy, subject);
+    result.decision = policy::decide(loaded.policy, subject);
+    result.ruling = engine::rule(result.found, subject, surroundings);
+    const std::vector<std::string>& notes = result.ruling.plan.notes;
+    result.notes.insert(result.notes.end(), notes.begin(), notes.end());
+    if (result.ruling.kind == engine::Ruling::Kind::kConfined) {
+        result.prediction = predict(result.ruling.plan, surroundings.inventory(true),
+                                    environment(cuda::kVisibleVariable));
+    }
+    return result;
+}
+
+}  // namespace
+
+Explanation explain_command(const ShareOptions& options, const std::vector<std::string>& command) {
+    const policy::Environment environment = changed_environment(changes_of(options));
+    if (command.empty()) {
+        Explanation result = explain_subject(policy::this_process(), environment);
+        result.notes.emplace_back(
+            "keys exe, script and argv see ration itself; name a program: "
+            "ration explain -- PROG");
+        return result;
+    }
+    const Program program = inspect_program(command);
+    if (program.code == kNotFound || program.code == kNotRunnable) {
+        throw Failure(kFailed, program.obstacle);
+    }
+    Explanation result = explain_subject(subject_of_command(program, environment), environment);
+    result.obstacle = program.obstacle;
+    return result;
+}
+
+Explanation explain_process(pid_t pid) {
+    std::optional<state::Listed> record;
+    for (const state::Listed& listed : state::list(runtime_directory(false))) {
+        if (listed.record.pid == pid && (listed.live || !record)) {
+            record = listed;
+        }
+    }
+    try {
+        const KnownSubject subject = subject_of_process(pid);
+        Explanation result = explain_subject(
+            subject, [&subject](const std::string& name) { return subject.env(name); });
+        result.notes.emplace_back("the environment is the one that the process was started with");
+        result.record = record;
+        return result;
+    } catch (const Failure&) {
+        if (!record) {
+            throw;
+        }
+        Explanation result;  // it has ended, or is not ours: the record is all there is
+        result.record = record;
+        return result;
+    }
+}
+
+}  // namespace ration::tool

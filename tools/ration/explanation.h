@@ -1,0 +1,45 @@
+// What a process gets and why: gathered first, then told.
+#pragma once
+
+#include <sys/types.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shim/engine/ruling.h"
+#include "shim/policy/decide.h"
+#include "tools/ration/output.h"
+#include "tools/ration/predict.h"
+#include "tools/ration/rule_trace.h"
+#include "tools/ration/share_options.h"
+
+namespace ration::tool {
+
+struct Explanation {
+    Explanation() = default;
+    Explanation(Explanation&&) = default;  // a copy's pointers would lead into the original
+    Explanation& operator=(Explanation&&) = default;
+
+    Json subject;         // null: unknown, the record is all there is
+    policy::Found found;  // holds the rules that `steps` and `decision` point to
+    std::vector<RuleStep> steps;
+    policy::Decision decision;
+    engine::Ruling ruling;
+    std::optional<Prediction> prediction;
+    std::optional<state::Listed> record;  // of a running process: what was really granted
+    std::vector<std::string> notes;
+    std::string obstacle;  // why LD_PRELOAD does not reach the program
+};
+
+// Of a command that would be started here, or of this process if it is empty. Throws Failure.
+Explanation explain_command(const ShareOptions& options, const std::vector<std::string>& command);
+
+// Of a running process, or of one that has ended and left a record. Throws Failure.
+Explanation explain_process(pid_t pid);
+
+std::string explanation_text(const Explanation& explanation);
+Json explanation_json(const Explanation& explanation);
+
+}  // namespace ration::tool
