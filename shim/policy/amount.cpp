@@ -1,5 +1,6 @@
 #include "shim/policy/amount.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "shim/policy/wording.h"
@@ -9,6 +10,7 @@ namespace {
 
 // What a double holds exactly.
 constexpr unsigned kMaxDigits = 15;
+constexpr std::size_t kLongestName = 64;
 constexpr double kMinimumBytes = 1024.0 * 1024.0;
 // Far above any GPU, far below where a 64-bit count would overflow.
 constexpr double kMaximumBytes = 1024.0 * 1024.0 * 1024.0 * 1024.0 * 1024.0;
@@ -144,6 +146,14 @@ bool is_old_mig(std::string_view text) {
 }
 
 }  // namespace
+
+bool is_name(std::string_view text) {
+    return !text.empty() && text.size() <= kLongestName &&
+           std::all_of(text.begin(), text.end(), [](char byte) {
+               return is_digit(byte) || (byte >= 'a' && byte <= 'z') ||
+                      (byte >= 'A' && byte <= 'Z') || byte == '_' || byte == '-';
+           });
+}
 
 std::optional<unsigned> parse_unsigned(std::string_view text) {
     if (text.empty() || text.size() > 10) return std::nullopt;

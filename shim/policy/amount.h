@@ -39,6 +39,11 @@ DeviceSelector device_at(unsigned index);
 
 Reading<std::string> parse_mig(std::string_view text);
 
+inline constexpr const char* kNameAllowed = "1 to 64 letters, digits, - and _";
+
+// Whether a partition or a pool may be called that.
+bool is_name(std::string_view text);
+
 // Digits alone, of a number that fits; nullopt otherwise.
 std::optional<unsigned> parse_unsigned(std::string_view text);
 

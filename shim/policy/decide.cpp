@@ -104,6 +104,7 @@ class Decider {
     void take_slot(const Pool& pool) {
         decision_.pool = &pool;
         const std::size_t slots = pool.slots.size();
+        if (slots == 0) return fail(pool.name + " has no slots");
         const std::string range = slots == 1 ? "0" : "0 to " + std::to_string(slots - 1);
         const auto rank = local_rank(subject_);
         if (!rank) {

@@ -21,7 +21,10 @@ struct Diagnostic {
 
 using Diagnostics = std::vector<Diagnostic>;
 
-// "file:line:column: text"; the parts that are 0 are left out.
+// "file:line:column"; the parts that are 0 are left out.
+std::string format(const Place& place);
+
+// "file:line:column: text"
 std::string format(const Diagnostic& diagnostic);
 
 }  // namespace ration::policy

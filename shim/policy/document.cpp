@@ -1,5 +1,11 @@
 #include "shim/policy/document.h"
 
+// toml++ states assumptions that malformed text can break: "[&" and "[[[" do in versions 3.3
+// and 3.4 (its issue 294). With assertions that would end the host program, and in a release build
+// it tells the compiler to rely on them. The code behind each handles the case, so they are simply
+// left out.
+#undef NDEBUG
+#define TOML_ASSERT(expression) static_cast<void>(0)
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
 // Depth costs stack in the parser, and this runs on whatever thread the host program calls from.
@@ -68,7 +74,8 @@ class Converter {
     Lines lines_;
 };
 
-std::string describe(std::string_view description) {
+std::string describe(const toml::parse_error& error) {
+    std::string_view description = error.description();
     constexpr std::string_view kPrefix = "Error while parsing ";
     if (description.substr(0, kPrefix.size()) == kPrefix) description.remove_prefix(kPrefix.size());
     return "not valid TOML: " + one_line(description, kDescriptionLimit);
@@ -113,7 +120,7 @@ std::optional<Value> parse_document(const std::string& file, std::string_view te
     const toml::parse_result result = toml::parse(text, std::string_view());
     if (!result) {
         const Position at = converter.where(result.error().source());
-        problems.push_back({{file, at.line, at.column}, describe(result.error().description())});
+        problems.push_back({{file, at.line, at.column}, describe(result.error())});
         return std::nullopt;
     }
     return converter.value(result.table());

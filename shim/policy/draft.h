@@ -19,7 +19,7 @@ struct Draft {
     bool has_no_match = false;
     std::vector<Place> locks;                  // of each locked = true
     std::map<std::string, Place> definitions;  // of "partition.x", "pool.x"
-    bool incomplete = false;  // a source is not TOML: what is missing may stand there
+    bool incomplete = false;  // a source cannot be understood: what is missing may stand there
 };
 
 // Ranks beyond this are a mistake in a policy sooner than a node with so many GPU processes.

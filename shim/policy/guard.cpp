@@ -18,6 +18,8 @@ std::optional<std::size_t> not_utf8(std::string_view text) {
     return std::nullopt;
 }
 
+constexpr std::size_t kMarkDistance = 64;
+
 bool within_key(char byte) {
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
            (byte >= '0' && byte <= '9') || byte == '_' || byte == '-' || byte == ' ' ||
@@ -89,31 +91,40 @@ std::optional<Flaw> find_flaw(std::string_view text) {
 }
 
 Lines::Lines(std::string_view text) : text_(text) {
-    std::size_t start = text.substr(0, 3) == kByteOrderMark ? 3 : 0;
-    while (true) {
-        starts_.push_back(start);
-        const std::size_t end = text.find('\n', start);
-        if (end == std::string_view::npos) return;
-        start = end + 1;
+    std::size_t at = text.substr(0, 3) == kByteOrderMark ? 3 : 0;
+    starts_.push_back({at, 0});
+    for (std::size_t count = 0; at < text.size();) {
+        if (count % kMarkDistance == 0) marks_.push_back(at);
+        const bool ends_line = text[at] == '\n';
+        at += first_character(text.substr(at)).length;
+        ++count;
+        if (ends_line) starts_.push_back({at, count});
     }
 }
 
 Position Lines::in_bytes(Position in_characters) const {
-    if (in_characters.line == 0 || in_characters.line > starts_.size()) return in_characters;
-    const std::size_t start = starts_[in_characters.line - 1];
-    std::size_t at = start;
-    for (unsigned column = 1; column < in_characters.column && at < text_.size(); ++column) {
+    const auto [line, column] = in_characters;
+    if (line == 0 || line > starts_.size() || column == 0) return in_characters;
+    const Start& start = starts_[line - 1];
+    const std::size_t character = start.characters + column - 1;
+    if (character / kMarkDistance >= marks_.size()) {
+        return {line, static_cast<unsigned>(text_.size() - start.offset + 1)};
+    }
+    std::size_t at = marks_[character / kMarkDistance];
+    for (std::size_t i = character % kMarkDistance; i > 0 && at < text_.size(); --i) {
         at += first_character(text_.substr(at)).length;
     }
-    return {in_characters.line, static_cast<unsigned>(at - start + 1)};
+    return {line, static_cast<unsigned>(at - start.offset + 1)};
 }
 
 Position Lines::of_offset(std::size_t offset) const {
-    auto line = std::upper_bound(starts_.begin(), starts_.end(), offset);
+    auto line = std::upper_bound(
+        starts_.begin(), starts_.end(), offset,
+        [](std::size_t wanted, const Start& start) { return wanted < start.offset; });
     if (line == starts_.begin()) return {1, 1};
     --line;
     return {static_cast<unsigned>(line - starts_.begin() + 1),
-            static_cast<unsigned>(offset - *line + 1)};
+            static_cast<unsigned>(offset - line->offset + 1)};
 }
 
 }  // namespace ration::policy

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::int64_t kSchema = 1;
 constexpr std::size_t kNamesShown = 16;
+constexpr std::size_t kMostCompared = 1000;
 
 struct Defaults {
     OnError on_error = OnError::kFail;
@@ -33,8 +34,8 @@ void read_defaults(const std::string& key, const Value& value, Draft& draft, Rep
     Defaults defaults;
     read_table(value, "[defaults]", kDefaultsKeys, defaults, report);
     if (draft.defaults) {
-        report.add(value.where, format({*draft.defaults, "[defaults] is here already"}) +
-                                    "; allowed: one [defaults] in all files");
+        report.add(value.where, "[defaults] is in " + format(*draft.defaults) +
+                                    " already; allowed: one [defaults] in all files");
         return;
     }
     draft.defaults = report.place(value.where);
@@ -45,14 +46,13 @@ void read_defaults(const std::string& key, const Value& value, Draft& draft, Rep
 
 // Whatever is not plainly `false` locks: a slip of the pen must not open what its writer closed.
 void read_locked(const std::string& key, const Value& value, Draft& draft, Report& report) {
-    const bool open = value.kind == Value::Kind::kBoolean && !value.boolean;
-    if (!read_boolean(key, value, report) && open) return;
-    if (!draft.site) {
+    const bool locked = read_boolean(key, value, report);
+    const bool open = value.kind == Value::Kind::kBoolean && !locked;
+    if (!draft.site && locked) {
         report.add(value.where,
-                   "locked = true outside of a site file; allowed: in /etc/ration and "
-                   "/run/ration");
-        return;
+                   "locked = true outside of a site file; allowed: in /etc/ration and /run/ration");
     }
+    if (!draft.site || open) return;
     draft.policy.locked = true;
     draft.locks.push_back(report.place(value.where));
 }
@@ -84,7 +84,7 @@ bool check_schema(const Value& root, Report& report) {
     return false;
 }
 
-// For a text that is no TOML: whether it may have been meant to lock.
+// For a text that cannot be understood: whether it may have been meant to lock.
 bool mentions_lock(std::string_view text) {
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = std::min(text.find('\n', at), text.size());
@@ -105,47 +105,64 @@ void read_source(const Source& source, Draft& draft) {
                    "owner can change (chmod o-w)");
     }
     const auto root = parse_document(source.file, source.text, draft.problems);
-    if (!root) {
-        draft.incomplete = true;
-        draft.policy.locked = draft.policy.locked || (source.site && mentions_lock(source.text));
-        return;
+    if (root && check_schema(*root, report)) {
+        return read_table(*root, "the policy", kTopKeys, draft, report);
     }
-    if (check_schema(*root, report)) read_table(*root, "the policy", kTopKeys, draft, report);
+    draft.incomplete = true;
+    draft.policy.locked = draft.policy.locked || (source.site && mentions_lock(source.text));
 }
 
 bool defined(const Policy& policy, const std::string& name) {
     return policy.partitions.count(name) != 0 || policy.pools.count(name) != 0;
 }
 
-void check_use(const char* key, const Use& use, Draft& draft) {
-    if (use.kind == Use::Kind::kIgnore || use.kind == Use::Kind::kDeny) return;
-    if (defined(draft.policy, use.name)) return;
-    std::vector<std::string> names{"ignore", "deny"};
-    for (const auto& [name, partition] : draft.policy.partitions) names.push_back(name);
-    for (const auto& [name, pool] : draft.policy.pools) names.push_back(name);
-
-    std::string hint;
-    for (const char* kind : {"partition.", "pool."}) {
-        if (hint.empty() && defined(draft.policy, kind + use.name)) {
-            hint = " (did you mean \"" + (kind + use.name) + "\"?)";
+// Names that a `use` may have, as far as messages show them.
+class Names {
+  public:
+    explicit Names(const Policy& policy) : policy_(policy), all_{"ignore", "deny"} {
+        for (const auto& [name, partition] : policy.partitions) all_.push_back(name);
+        for (const auto& [name, pool] : policy.pools) all_.push_back(name);
+        shown_ = all_;
+        if (shown_.size() > kNamesShown) {
+            shown_.resize(kNamesShown);
+            shown_.emplace_back("...");
         }
     }
-    if (hint.empty()) hint = suggestion(use.name, names);
-    if (names.size() > kNamesShown) {
-        names.resize(kNamesShown);
-        names.emplace_back("...");
+
+    std::string shown() const { return join(shown_); }
+
+    // A suggestion costs a comparison with every name: text made to be slow gets none.
+    std::string hint(const std::string& name, std::size_t problems) const {
+        for (const char* kind : {"partition.", "pool."}) {
+            if (defined(policy_, kind + name)) {
+                return " (did you mean \"" + (kind + name) + "\"?)";
+            }
+        }
+        const bool affordable = all_.size() <= kMostCompared && problems <= kMostCompared;
+        return affordable ? suggestion(name, all_) : std::string();
     }
-    draft.problems.push_back({use.place, key + (' ' + quote(use.name)) + " is not defined" + hint +
-                                             "; allowed: " + join(names)});
+
+  private:
+    const Policy& policy_;
+    std::vector<std::string> all_, shown_;
+};
+
+void check_use(const char* key, const Use& use, const Names& names, Draft& draft) {
+    if (use.kind == Use::Kind::kIgnore || use.kind == Use::Kind::kDeny) return;
+    if (defined(draft.policy, use.name)) return;
+    draft.problems.push_back({use.place, key + (' ' + quote(use.name)) + " is not defined" +
+                                             names.hint(use.name, draft.problems.size()) +
+                                             "; allowed: " + names.shown()});
 }
 
 // What can be said only when every source has been read.
 void check_whole(Draft& draft) {
     if (draft.incomplete) return;
-    check_use("no_match", draft.policy.no_match, draft);
+    const Names names(draft.policy);
+    check_use("no_match", draft.policy.no_match, names, draft);
     for (const Rule& rule : draft.policy.rules) {
-        check_use("use", rule.use, draft);
-        for (const Use& use : rule.may_use) check_use("may_use", use, draft);
+        check_use("use", rule.use, names, draft);
+        for (const Use& use : rule.may_use) check_use("may_use", use, names, draft);
     }
     if (draft.has_no_match) return;
     for (const Place& place : draft.locks) {

@@ -31,8 +31,9 @@ struct Loaded {
 // (one name twice is a mistake), [defaults] may stand in one source only. Never throws.
 Loaded read(const std::vector<Source>& sources);
 
-// The policy that `ration run --share ... ` asks for: one partition for everything. Empty strings
-// mean "not given". Problems name the option ("--share: ...").
+// The policy that `ration run --share ... ` asks for: one partition for everything, called
+// "partition.NAME" ("partition.run" without --name). Empty strings mean "not given"; `device` is a
+// list with commas. Problems name the option ("--share: ...").
 struct Inline {
     std::string share, memory, device, mig, name;
 };

@@ -1,5 +1,8 @@
+#include <algorithm>
+
 #include "shim/policy/amount.h"
 #include "shim/policy/read.h"
+#include "shim/policy/wording.h"
 
 namespace ration::policy {
 namespace {
@@ -41,7 +44,7 @@ class InlineReader {
             const std::size_t comma = std::min(rest.find(','), rest.size());
             auto reading = parse_device(rest.substr(0, comma), true);
             if (reading.value) {
-                partition_.devices.push_back(std::move(*reading.value));
+                add_device(std::move(*reading.value));
             } else {
                 problem("--device", std::move(reading.error) + ", separated by commas");
             }
@@ -51,7 +54,18 @@ class InlineReader {
         }
     }
 
+    void add_device(DeviceSelector device) {
+        const bool twice =
+            std::any_of(partition_.devices.begin(), partition_.devices.end(),
+                        [&](const DeviceSelector& other) { return other.text == device.text; });
+        if (twice) problem("--device", quote(device.text) + " is named twice");
+        partition_.devices.push_back(std::move(device));
+    }
+
     void check() {
+        if (!options_.name.empty() && !is_name(options_.name)) {
+            problem("--name", quote(options_.name) + "; allowed: " + kNameAllowed);
+        }
         const bool beside =
             !options_.share.empty() || !options_.memory.empty() || !options_.device.empty();
         if (!options_.mig.empty() && beside) {

@@ -173,19 +173,14 @@ void for_each_definition(const std::string& key, const Value& value, Draft& draf
                        name + " is " + kind_name(entry.value.kind) + "; allowed: " + allowed);
             continue;
         }
-        const bool bare = !entry.key.empty() && entry.key.size() <= 64 &&
-                          std::all_of(entry.key.begin(), entry.key.end(), [](char c) {
-                              return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                                     (c >= '0' && c <= '9') || c == '_' || c == '-';
-                          });
-        if (!bare) {
+        if (!is_name(entry.key)) {
             report.add(entry.where, "the name " + quote(entry.key) + " of a " + key +
-                                        "; allowed: 1 to 64 letters, digits, - and _");
+                                        "; allowed: " + kNameAllowed);
         }
         const auto [known, fresh] = draft.definitions.emplace(name, report.place(entry.where));
         if (!fresh) {
-            report.add(entry.where, format({known->second, name + " is here already"}) +
-                                        "; allowed: each name once in all files");
+            report.add(entry.where, name + " is in " + format(known->second) +
+                                        " already; allowed: each name once in all files");
         }
         read(name, entry, draft, report);
     }

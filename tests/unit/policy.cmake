@@ -1,0 +1,36 @@
+# Policies: the language, matching, deciding, searching.
+ration_unit_test(policy_unit
+    SOURCES
+        policy_amount_test.cpp
+        policy_decide_test.cpp
+        policy_fixtures_test.cpp
+        policy_glob_test.cpp
+        policy_hostile_test.cpp
+        policy_inline_test.cpp
+        policy_match_test.cpp
+        policy_pool_test.cpp
+        policy_read_test.cpp
+        policy_rounding_test.cpp
+        policy_schema_keys_test.cpp
+        policy_script_test.cpp
+        policy_search_test.cpp
+        policy_subject_test.cpp
+        policy_wording_test.cpp
+    LIBRARIES ration_policy)
+target_compile_definitions(policy_unit PRIVATE
+    POLICY_FIXTURES="${CMAKE_CURRENT_SOURCE_DIR}/policy"
+    POLICY_EXAMPLES="${PROJECT_SOURCE_DIR}/config"
+    POLICY_SCHEMA="${PROJECT_SOURCE_DIR}/config/policy.schema.json")
+
+# build/venv, made by tools/test, has jsonschema; without it the test is skipped, and says so.
+find_program(policy_python python3 PATHS ${PROJECT_SOURCE_DIR}/build/venv/bin NO_DEFAULT_PATH NO_CACHE)
+if(NOT policy_python)
+    find_program(policy_python python3 NO_CACHE)
+endif()
+if(policy_python AND NOT CMAKE_CROSSCOMPILING)
+    add_test(NAME policy_schema COMMAND ${policy_python} -B
+        ${CMAKE_CURRENT_SOURCE_DIR}/policy_schema.py ${PROJECT_SOURCE_DIR}/config/policy.schema.json
+        ${CMAKE_CURRENT_SOURCE_DIR}/policy ${PROJECT_SOURCE_DIR}/config/examples
+        ${PROJECT_SOURCE_DIR}/config/parsl)
+    set_tests_properties(policy_schema PROPERTIES LABELS fast TIMEOUT 60 SKIP_RETURN_CODE 77)
+endif()

@@ -1,0 +1,68 @@
+#include <gtest/gtest.h>
+
+#include "policy_helpers.h"
+
+namespace ration::policy {
+namespace {
+
+Inline options(const char* share, const char* memory, const char* device, const char* mig,
+               const char* name) {
+    return {share, memory, device, mig, name};
+}
+
+TEST(Inline, IsOnePartitionForEverything) {
+    const Loaded loaded = read_inline(options("25%", "2GiB", "0,visible:1,GPU-aa", "", "mine"));
+    EXPECT_EQ(lines(loaded.problems), std::vector<std::string>());
+    const Decision decision = decide(loaded.policy, FakeProcess());
+    ASSERT_EQ(decision.kind, Decision::Kind::kPartition);
+    EXPECT_EQ(decision.partition.name, "partition.mine");
+    EXPECT_EQ(decision.partition.share, 25.0);
+    EXPECT_EQ(std::get<std::uint64_t>(decision.partition.memory->amount), 2ULL << 30U);
+    ASSERT_EQ(decision.partition.devices.size(), 3U);
+    EXPECT_EQ(decision.partition.devices[0].text, "0");
+    EXPECT_EQ(decision.partition.devices[1].kind, DeviceSelector::Kind::kVisible);
+    EXPECT_EQ(decision.partition.devices[2].kind, DeviceSelector::Kind::kUuid);
+    EXPECT_EQ(decision.on_error, OnError::kFail);
+}
+
+TEST(Inline, NeedsNoName) {
+    const Loaded loaded = read_inline(options("", "", "", "MIG-aa", ""));
+    EXPECT_TRUE(loaded.problems.empty());
+    EXPECT_EQ(decide(loaded.policy, FakeProcess()).partition.name, "partition.run");
+    EXPECT_EQ(decide(loaded.policy, FakeProcess()).partition.mig, "MIG-aa");
+}
+
+TEST(Inline, ProblemsNameTheOption) {
+    const auto text = [](const Inline& given) { return lines(read_inline(given).problems); };
+    EXPECT_EQ(
+        text(options("140%", "10", "", "", "")),
+        (std::vector<std::string>{
+            "--share: \"140%\" is above 100%; allowed: a share above 0% and at most 100%, such "
+            "as \"25%\", \"12.5%\" or \"1/3\"",
+            "--memory: \"10\" has no unit; allowed: a size of at least 1 MiB, such as "
+            "\"10GiB\" (or MiB, TiB, K, M, G, T; MB and GB are decimal), or \"25%\""}));
+    EXPECT_EQ(text(options("", "", "0,x", "", "")).size(), 1U);
+    EXPECT_EQ(text(options("", "", "0,x", "", ""))[0].rfind("--device: \"x\" is not a device", 0),
+              0U);
+    EXPECT_EQ(text(options("", "", "0,", "", "")).size(), 1U);
+    EXPECT_EQ(text(options("", "", ",0", "", "")).size(), 1U);
+    EXPECT_EQ(text(options("", "", "0,0", "", "")),
+              (std::vector<std::string>{"--device: \"0\" is named twice"}));
+    EXPECT_EQ(
+        text(options("25%", "", "", "MIG-aa", "")),
+        (std::vector<std::string>{"--mig: beside another limit; allowed: --mig alone, as a MIG "
+                                  "instance is a device with a size of its own"}));
+    EXPECT_EQ(text(options("", "", "", "", "")).size(), 1U);
+    EXPECT_EQ(text(options("", "", "", "", "x")),
+              (std::vector<std::string>{
+                  "--name: nothing to limit; allowed: --share, --memory, --device or --mig"}));
+}
+
+TEST(Inline, ANameIsOneLine) {
+    EXPECT_EQ(lines(read_inline(options("25%", "", "", "", "a b\n")).problems),
+              (std::vector<std::string>{
+                  "--name: \"a b\\x0a\"; allowed: 1 to 64 letters, digits, - and _"}));
+}
+
+}  // namespace
+}  // namespace ration::policy

@@ -1,0 +1,262 @@
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "policy_helpers.h"
+#include "shim/policy/search.h"
+#include "temporary_folder.h"
+
+namespace ration::policy {
+namespace {
+
+using Kind = Found::Kind;
+
+constexpr const char* kLocked = "schema = 1\nlocked = true\n[defaults]\nno_match = \"deny\"\n";
+
+// A machine: its folders and the variables of one process.
+class Search : public testing::Test {
+  protected:
+    Search() {
+        for (const char* name : {"etc", "etc/policy.d", "run", "run/policy.d", "home",
+                                 "home/.config", "home/.config/ration"}) {
+            std::filesystem::create_directory(folder_ / name);
+        }
+        paths_ = {folder_ / "etc", folder_ / "run", geteuid()};
+        variables_["HOME"] = folder_ / "home";
+    }
+
+    // A policy that names itself by the place of its no_match.
+    static std::string plain() { return "schema = 1\n[defaults]\nno_match = \"ignore\"\n"; }
+
+    std::string add(const std::string& name, const std::string& text = plain(),
+                    mode_t mode = 0644) {
+        return folder_.write(name, text, mode);
+    }
+
+    Found found() const {
+        return find(
+            [this](const std::string& name) {
+                const auto at = variables_.find(name);
+                return at == variables_.end() ? std::nullopt : std::optional(at->second);
+            },
+            paths_);
+    }
+
+    std::vector<std::string> files() const { return found().loaded.policy.files; }
+    std::vector<std::string> problems() const { return lines(found().loaded.problems); }
+
+    TemporaryFolder folder_;
+    SitePaths paths_;
+    std::map<std::string, std::string> variables_;
+};
+
+TEST_F(Search, NoPolicyAnywhereIsNone) {
+    EXPECT_EQ(found().kind, Kind::kNone);
+    variables_.clear();
+    paths_ = {folder_ / "no", folder_ / "nor", 0};
+    EXPECT_EQ(found().kind, Kind::kNone);
+    EXPECT_TRUE(found().loaded.problems.empty());
+}
+
+TEST_F(Search, SiteFilesAreReadInOrder) {
+    const std::string run = add("run/policy.d/0.toml", "schema = 1\n");
+    const std::string b = add("etc/policy.d/b.toml", "schema = 1\n");
+    const std::string a = add("etc/policy.d/a.toml", "schema = 1\n");
+    const std::string ten = add("etc/policy.d/10.toml", "schema = 1\n");
+    const std::string main = add("etc/policy.toml");
+    add("etc/policy.d/c.toml~");
+    add("etc/policy.d/.hidden.toml");
+    add("etc/policy.d/.toml");
+    EXPECT_EQ(files(), (std::vector<std::string>{main, ten, a, b, run}));
+    EXPECT_EQ(found().kind, Kind::kPolicy);
+    EXPECT_EQ(found().origin, "site");
+    EXPECT_FALSE(found().locked_out);
+}
+
+TEST_F(Search, TheOrderIsFlagsNamedUserSite) {
+    const std::string site = add("etc/policy.toml");
+    EXPECT_EQ(files(), std::vector<std::string>{site});
+    const std::string user = add("home/.config/ration/policy.toml");
+    EXPECT_EQ(files(), std::vector<std::string>{user});
+    EXPECT_EQ(found().origin, "user");
+    const std::string named = add("named.toml");
+    variables_["RATION_POLICY"] = named;
+    EXPECT_EQ(files(), std::vector<std::string>{named});
+    EXPECT_EQ(found().origin, "RATION_POLICY");
+    variables_["RATION_SHARE"] = "25%";
+    EXPECT_EQ(found().origin, "flags");
+    EXPECT_EQ(found().loaded.policy.partitions.begin()->second.share, 25.0);
+    variables_["RATION_DISABLE"] = "1";
+    EXPECT_EQ(found().kind, Kind::kDisabled);
+    variables_["RATION_DISABLE"] = "0";
+    EXPECT_EQ(found().origin, "flags");
+    variables_["RATION_DISABLE"] = "";
+    EXPECT_EQ(found().origin, "flags");
+}
+
+TEST_F(Search, EveryFlagCountsButTheName) {
+    const std::map<std::string, std::string> flags{{"RATION_SHARE", "25%"},
+                                                   {"RATION_MEMORY", "1GiB"},
+                                                   {"RATION_DEVICE", "0"},
+                                                   {"RATION_MIG", "MIG-aa"}};
+    for (const auto& [name, value] : flags) {
+        variables_ = {{name, value}, {"RATION_NAME", "mine"}};
+        EXPECT_EQ(found().origin, "flags") << name;
+        EXPECT_EQ(found().loaded.policy.partitions.begin()->first, "partition.mine");
+        EXPECT_TRUE(problems().empty());
+    }
+    variables_ = {{"RATION_NAME", "mine"}};
+    EXPECT_EQ(found().kind, Kind::kNone);
+    variables_ = {{"RATION_SHARE", "0%"}};
+    EXPECT_EQ(problems().size(), 1U);
+}
+
+TEST_F(Search, XdgConfigHomeComesBeforeHome) {
+    add("home/.config/ration/policy.toml");
+    std::filesystem::create_directories(folder_ / "xdg/ration");
+    const std::string xdg = add("xdg/ration/policy.toml");
+    variables_["XDG_CONFIG_HOME"] = folder_ / "xdg";
+    EXPECT_EQ(files(), std::vector<std::string>{xdg});
+    // A relative one counts as none.
+    variables_["XDG_CONFIG_HOME"] = "xdg";
+    EXPECT_EQ(files(), std::vector<std::string>{folder_ / "home/.config/ration/policy.toml"});
+}
+
+TEST_F(Search, ANamedPolicyThatCannotBeReadIsAProblem) {
+    add("etc/policy.toml");
+    variables_["RATION_POLICY"] = folder_ / "none.toml";
+    EXPECT_EQ(found().kind, Kind::kPolicy);
+    EXPECT_EQ(problems(), std::vector<std::string>{folder_ / "none.toml" +
+                                                   ": cannot read the policy: No such file or "
+                                                   "directory"});
+    variables_["RATION_POLICY"] = folder_.path();
+    EXPECT_EQ(problems(), std::vector<std::string>{folder_.path() +
+                                                   ": cannot read the policy: it is a folder"});
+    ASSERT_EQ(mkfifo((folder_ / "fifo").c_str(), 0600), 0);
+    variables_["RATION_POLICY"] = folder_ / "fifo";
+    EXPECT_EQ(problems(), std::vector<std::string>{folder_ / "fifo" +
+                                                   ": cannot read the policy: it is not a regular "
+                                                   "file"});
+    variables_["RATION_POLICY"] = "/dev/zero";
+    EXPECT_EQ(problems().size(), 1U);
+    variables_["RATION_POLICY"] = add("broken.toml", "schema = 1\nx = 1\n");
+    EXPECT_EQ(problems().size(), 1U);
+    // Empty is not set.
+    variables_["RATION_POLICY"] = "";
+    EXPECT_EQ(found().origin, "site");
+}
+
+TEST_F(Search, ALockedSitePolicyStandsAlone) {
+    const std::string site = add("etc/policy.d/site.toml", kLocked);
+    variables_["RATION_POLICY"] = add("named.toml");
+    variables_["RATION_SHARE"] = "50%";
+    variables_["RATION_DISABLE"] = "1";
+    const Found all = found();
+    EXPECT_EQ(all.kind, Kind::kPolicy);
+    EXPECT_EQ(all.origin, "site");
+    EXPECT_EQ(all.loaded.policy.files, std::vector<std::string>{site});
+    EXPECT_TRUE(all.loaded.problems.empty());
+    EXPECT_TRUE(all.locked_out);
+    for (const char* name : {"RATION_POLICY", "RATION_SHARE", "RATION_DISABLE"}) {
+        const std::string value = variables_[name];
+        variables_.erase(name);
+        EXPECT_TRUE(found().locked_out) << "without " << name;
+        variables_[name] = value;
+    }
+    variables_.clear();
+    EXPECT_FALSE(found().locked_out);
+    EXPECT_EQ(found().origin, "site");
+}
+
+TEST_F(Search, AMistakeInALockedPolicyDoesNotOpenIt) {
+    variables_["RATION_POLICY"] = add("named.toml");
+    const std::string broken[] = {std::string(kLocked) + "[partition.x\n",
+                                  std::string(kLocked) + "x = 1\n",
+                                  "schema = 1\nlocked = \"true\"\n"};
+    for (const std::string& text : broken) {
+        add("etc/policy.toml", text);
+        EXPECT_EQ(found().origin, "site") << text;
+        EXPECT_FALSE(problems().empty()) << text;
+        EXPECT_TRUE(found().locked_out) << text;
+    }
+}
+
+TEST_F(Search, AMistakeInAnOpenPolicyIsOnlyForThoseWhoUseIt) {
+    variables_["RATION_POLICY"] = add("named.toml");
+    for (const char* text : {"schema = 1\nx = 1\n", "schema = 1\n[partition.x\n"}) {
+        add("etc/policy.toml", text);
+        EXPECT_EQ(found().origin, "RATION_POLICY") << text;
+        EXPECT_TRUE(problems().empty()) << text;
+    }
+    variables_.erase("RATION_POLICY");
+    EXPECT_EQ(found().origin, "site");
+    EXPECT_EQ(problems().size(), 1U);
+}
+
+TEST_F(Search, ASiteFileThatCannotBeReadMayBeTheOneThatLocks) {
+    variables_["RATION_POLICY"] = add("named.toml");
+    std::filesystem::create_directory(folder_ / "etc/policy.toml");
+    EXPECT_EQ(found().origin, "site");
+    EXPECT_EQ(problems(), std::vector<std::string>{folder_ / "etc/policy.toml" +
+                                                   ": cannot read the policy: it is a folder"});
+}
+
+TEST_F(Search, AFileThatGoesWhileTheFolderIsReadIsNoProblem) {
+    std::filesystem::create_symlink(folder_ / "gone", folder_ / "run/policy.d/job-1.toml");
+    EXPECT_EQ(found().kind, Kind::kNone);
+}
+
+TEST_F(Search, AWorldWritableSiteFileIsAProblem) {
+    add("etc/policy.toml", plain(), 0646);
+    ASSERT_EQ(problems().size(), 1U);
+    EXPECT_NE(problems()[0].find("writable by everyone"), std::string::npos);
+    // A user's own file is the user's affair.
+    variables_["RATION_POLICY"] = add("named.toml", plain(), 0666);
+    EXPECT_TRUE(problems().empty());
+}
+
+TEST_F(Search, AFolderThatAnybodyMayHaveMadeIsPassedOver) {
+    add("run/policy.d/job.toml", kLocked);
+    EXPECT_EQ(found().kind, Kind::kPolicy);
+    paths_.run_owner = geteuid() + 1;
+    EXPECT_EQ(found().kind, Kind::kNone);
+    ASSERT_EQ(found().passed_over.size(), 1U);
+    EXPECT_EQ(found().passed_over[0].place.file, folder_ / "run/policy.d");
+    paths_.run_owner = geteuid();
+    ASSERT_EQ(chmod((folder_ / "run/policy.d").c_str(), 01777), 0);
+    EXPECT_EQ(found().kind, Kind::kNone);
+    EXPECT_EQ(found().passed_over.size(), 1U);
+    std::filesystem::rename(folder_ / "run/policy.d", folder_ / "elsewhere");
+    ASSERT_EQ(chmod((folder_ / "elsewhere").c_str(), 0755), 0);
+    std::filesystem::create_symlink(folder_ / "elsewhere", folder_ / "run/policy.d");
+    EXPECT_EQ(found().kind, Kind::kNone);
+}
+
+TEST_F(Search, AUserFileOfAMissingOrForeignHomeIsNone) {
+    variables_["HOME"] = "/nonexistent";
+    EXPECT_EQ(found().kind, Kind::kNone);
+    variables_["HOME"] = "/dev/null";
+    EXPECT_EQ(found().kind, Kind::kNone);
+}
+
+TEST_F(Search, LoadRefusesToReadForever) {
+    const std::string big = add("big.toml", std::string(3U << 20U, '#'));
+    Diagnostics problems;
+    const auto source = load(big, false, problems);
+    ASSERT_TRUE(source);
+    EXPECT_LE(source->text.size(), (1U << 20U) + 1);
+    EXPECT_EQ(lines(read({*source}).problems).size(), 1U);
+}
+
+TEST_F(Search, SiteFilesAreKnownByTheirPath) {
+    EXPECT_TRUE(is_site_file("/etc/ration/policy.toml"));
+    EXPECT_TRUE(is_site_file("/run/ration/policy.d/job.toml"));
+    EXPECT_FALSE(is_site_file("/run/ration/u0/records"));
+    EXPECT_FALSE(is_site_file("/etc/rationale"));
+    EXPECT_FALSE(is_site_file("policy.toml"));
+}
+
+}  // namespace
+}  // namespace ration::policy
