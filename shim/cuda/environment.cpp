@@ -69,10 +69,31 @@ std::deque<std::string> texts(const Edits& edits) {
     return result;
 }
 
+// Carries over to `environ` what somebody changed in an array in place: setenv of a name that is
+// there, or unsetenv. `reference` is the array as it was.
+void replay(const std::vector<char*>& now, const std::vector<char*>& reference) {
+    if (now == reference) return;
+    for (char* entry : now) {
+        const bool known = std::count(reference.begin(), reference.end(), entry) > 0;
+        if (entry != nullptr && !known) putenv(entry);
+    }
+    for (char* entry : reference) {
+        if (entry == nullptr) continue;
+        const std::string name(name_of(entry));
+        if (first_of(now, name) == nullptr) unsetenv(name.c_str());
+    }
+}
+
 }  // namespace
 
 Overlay::Overlay(const Edits& temporary, const Edits& lasting)
     : temporary_(texts(temporary)), lasting_(texts(lasting)) {}
+
+bool Overlay::is_ours(char** place) const {
+    return std::any_of(published_.begin(), published_.end(), [&](const Published& one) {
+        return one.after.data() == place && !one.after.empty();
+    });
+}
 
 // A program that calls a failing cuInit again and again must not make us publish a new array each
 // time.
@@ -82,23 +103,22 @@ Overlay::Published& Overlay::publication_for(char** now) {
         std::copy(current_->pristine.begin(), current_->pristine.end(), current_->during.begin());
         return *current_;
     }
-    Published& made = published_.emplace_back();
-    made.before = entries;
-    made.before_place = now;
+    Published made{now, entries, {}, {}, {}};
     apply(entries, lasting_, true);
-    if (entries != made.before) made.after = entries;
+    if (entries != made.before || !is_ours(now)) made.after = entries;
     apply(entries, temporary_, false);
     made.during = entries;
     made.pristine = std::move(entries);
-    return made;
+    return published_.emplace_back(std::move(made));
 }
 
 void Overlay::enter() {
     const std::lock_guard lock(mutex_);
-    if (inside_++ > 0) return;
-    if (temporary_.empty() && lasting_.empty()) return;
+    if (inside_++ > 0 || (temporary_.empty() && lasting_.empty())) return;
     current_ = &publication_for(load());
     store(current_->during.data());
+    // A setenv that had found the old array wrote there while we copied it.
+    replay(entries_of(current_->before_place), current_->before);
 }
 
 void Overlay::leave() {
@@ -106,33 +126,23 @@ void Overlay::leave() {
     if (--inside_ == 0 && current_ != nullptr) take_back();
 }
 
+void Overlay::tidy() {
+    const std::lock_guard lock(mutex_);
+    if (inside_ == 0) undo_in_copy();
+}
+
 void Overlay::leave_in_child() {
     if (inside_ > 0 && current_ != nullptr) take_back();
 }
 
+// First the exchange, then the comparison: a change between the two would be lost the other way
+// round.
 void Overlay::take_back() {
     char** const after = current_->after.empty() ? current_->before_place : current_->after.data();
     if (exchange(current_->during.data(), after)) {
-        replay_changes();
+        replay(entries_of(current_->during.data()), current_->pristine);
     } else {
         undo_in_copy();
-    }
-}
-
-// Somebody's setenv of a name that was there, or unsetenv, changed our array in place, perhaps
-// after we looked: so first the exchange, then the comparison.
-void Overlay::replay_changes() {
-    const Array now = entries_of(current_->during.data());
-    if (now == current_->pristine) return;
-    for (char* entry : now) {
-        if (entry != nullptr &&
-            std::count(current_->pristine.begin(), current_->pristine.end(), entry) == 0)
-            putenv(entry);
-    }
-    for (char* entry : current_->pristine) {
-        if (entry == nullptr) continue;
-        const std::string name(name_of(entry));
-        if (first_of(now, name) == nullptr) unsetenv(name.c_str());
     }
 }
 

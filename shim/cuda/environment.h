@@ -20,7 +20,10 @@ using Edits = std::vector<Edit>;
 //
 // setenv(3) and unsetenv(3) may move the array under another thread's getenv(3). Here a complete
 // second array is stored in `environ` with one store; no array or string that was ever published is
-// freed or moved while the process lives. What the program itself sets meanwhile, survives.
+// freed or moved while the process lives. Afterwards a third array, again our own, takes the
+// program's place: its former array may be moved by its own setenv at the same moment. What the
+// program itself sets meanwhile survives, as far as can be without the lock that glibc keeps to
+// itself.
 //
 // Never destroyed while its arrays may be in use, that is: never.
 class Overlay {
@@ -35,6 +38,9 @@ class Overlay {
     void enter();
     void leave();
 
+    // Some time after leave: a setenv that was under way then may have brought `temporary` back.
+    void tidy();
+
     // For the only thread of a forked child: takes back what other threads of the parent, which do
     // not exist here, were inside of.
     void leave_in_child();
@@ -43,16 +49,16 @@ class Overlay {
     using Array = std::vector<char*>;  // ends with a null pointer, as environ does
 
     struct Published {
-        Array before;         // the program's entries
-        char** before_place;  // where they were
-        Array during;         // what the driver sees: other threads may change it in place
-        Array pristine;       // `during` as we made it
-        Array after;          // empty: before_place serves
+        char** before_place;  // the program's array
+        Array before;         // as we found it
+        Array during;         // what the driver sees; the program may change it in place
+        Array pristine;       // as we made it
+        Array after;          // what the program gets back; empty: before_place, which is ours
     };
 
+    bool is_ours(char** place) const;
     Published& publication_for(char** now);
     void take_back();
-    void replay_changes();
     void undo_in_copy();
 
     std::mutex mutex_;

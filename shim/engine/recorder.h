@@ -19,6 +19,9 @@ class Recorder {
     void publish(state::State state, const std::string& why);
     void publish_grant(const cuda::Grant& grant);
 
+    // Gives the record's place up; nothing is published any more.
+    void close() { publisher_.reset(); }
+
     const state::Record& record() const { return record_; }
 
   private:

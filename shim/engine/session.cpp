@@ -52,9 +52,16 @@ void Session::begin(const ration_front& front) {
     const bool forked = former != nullptr && former->pid_ != getpid();
     // The parent may have been inside cuInit in another thread.
     if (forked) former->overlay_.leave_in_child();
+    if (former != nullptr && !forked) former->end();
     auto* const session = new Session(front, former, rule_here());
     newest.store(session, std::memory_order_release);
     session->start(forked);
+}
+
+// A front that attaches a second time replaces the session; a process has one record.
+void Session::end() {
+    const std::lock_guard lock(mutex_);
+    recorder_.close();
 }
 
 Session& Session::current() {
@@ -141,6 +148,7 @@ CUresult Session::settle() {
     const std::lock_guard lock(mutex_);
     if (stage_ == Stage::kRefused) return code_;
     if (stage_ != Stage::kWaiting) return CUDA_SUCCESS;
+    overlay_.tidy();
     const Deeper deeper(*this);
     const auto readings = cuda::read_devices(driver_, ruling_.plan.applied == cuda::Applied::kMig);
     // A thread of a tool may come back from its cuInit before the driver is ready.

@@ -69,6 +69,7 @@ class Session {
     };
 
     void start(bool routed_before);
+    void end();
     CUresult real_init(unsigned int flags);
     void init_failed(CUresult code);
     CUresult settle();

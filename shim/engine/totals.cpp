@@ -29,7 +29,7 @@ cuda::Totals TotalsSource::asked() const {
     cuda::Totals together = totals;
     together.insert(remembered_.begin(), remembered_.end());
     if (together != remembered_) cuda::store_totals(runtime_directory(false).path, together);
-    return totals;
+    return together;
 }
 
 }  // namespace ration::engine

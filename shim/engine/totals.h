@@ -19,7 +19,7 @@ class TotalsSource {
     // size, or a result that is no plain grant and might come from a memory that is wrong.
     bool worth_asking(const cuda::Grant* grant) const;
 
-    // From NVML; remembered for the next process.
+    // From NVML, and remembered for the next process; what NVML does not tell, as remembered.
     cuda::Totals asked() const;
 
   private:

@@ -1,0 +1,255 @@
+#include <gmock/gmock.h>
+
+#include "shim/cuda/plan.h"
+#include "tests/unit/cuda_inventory.h"
+
+namespace ration::cuda {
+namespace {
+
+using policy::DeviceSelector;
+using policy::Partition;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// A process with an environment, on a node with a daemon at /pipe.
+class PlanTest : public testing::Test {
+  protected:
+    Or<Plan> make(const policy::Pool* pool = nullptr) {
+        const Surroundings surroundings = {
+            [this](const std::string& name) -> std::optional<std::string> {
+                const auto found = environment_.find(name);
+                if (found == environment_.end()) return std::nullopt;
+                return found->second;
+            },
+            [this](bool) {
+                ++inventories_;
+                return inventory_;
+            },
+            [this] { return pipes_; }};
+        return make_plan(partition_, pool, surroundings);
+    }
+
+    Plan plan() {
+        const auto result = make();
+        const Refusal* refusal = refusal_of(result);
+        EXPECT_EQ(refusal, nullptr) << refusal->line;
+        return refusal == nullptr ? std::get<Plan>(result) : Plan{};
+    }
+
+    Refusal refusal() {
+        const auto result = make();
+        const Refusal* found = refusal_of(result);
+        return found == nullptr ? Refusal{CUDA_SUCCESS, "not refused"} : *found;
+    }
+
+    static std::string value(const Edits& edits, const std::string& name) {
+        for (const Edit& edit : edits) {
+            if (edit.name == name) return edit.value;
+        }
+        return "unset";
+    }
+
+    void choose(unsigned index) {
+        partition_.devices.push_back({DeviceSelector::Kind::kIndex, index, std::to_string(index)});
+    }
+
+    static policy::Memory bytes(std::uint64_t amount) { return {amount}; }
+
+    Partition partition_;
+    std::map<std::string, std::string> environment_;
+    Inventory inventory_ = inventory_of(4);
+    std::vector<MpsPipe> pipes_ = {{"/pipe", PipeOrigin::kPrivate, PipeState::kAlive, 0, 0, 0}};
+    int inventories_ = 0;
+};
+
+TEST_F(PlanTest, AShareIsAPercentageAndCostsNoInventory) {
+    partition_.share = 25;
+    const Plan made = plan();
+    EXPECT_EQ(made.applied, Applied::kMps);
+    EXPECT_EQ(made.asked, "25 %");
+    EXPECT_EQ(value(made.temporary, "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"), "25");
+    EXPECT_EQ(value(made.temporary, "CUDA_MPS_PIPE_DIRECTORY"), "/pipe");
+    EXPECT_THAT(made.lasting, IsEmpty());
+    EXPECT_EQ(inventories_, 0);
+}
+
+TEST_F(PlanTest, WithoutADaemonNothingElseIsLookedAt) {
+    partition_.share = 25;
+    choose(9);
+    pipes_[0].state = PipeState::kDead;
+    pipes_.push_back({"/tmp/nvidia-mps", PipeOrigin::kDefault, PipeState::kAbsent, 0, 0, 0});
+    const Refusal refused = refusal();
+    EXPECT_EQ(refused.code, CUDA_ERROR_MPS_CONNECTION_FAILED);
+    EXPECT_THAT(refused.line,
+                AllOf(HasSubstr("/pipe (dead)"), HasSubstr("/tmp/nvidia-mps (absent)"),
+                      HasSubstr("`ration mps ensure`")));
+    EXPECT_EQ(inventories_, 0);
+}
+
+TEST_F(PlanTest, ATooLongPipeDirectoryIsExplained) {
+    partition_.share = 25;
+    pipes_[0].state = PipeState::kTooLong;
+    EXPECT_THAT(refusal().line, AllOf(HasSubstr("too long"), HasSubstr("88 characters")));
+}
+
+TEST_F(PlanTest, TheDaemonThatTheProgramHasAlreadyIsNotSetAgain) {
+    partition_.share = 25;
+    environment_["CUDA_MPS_PIPE_DIRECTORY"] = "/pipe";
+    EXPECT_EQ(value(plan().temporary, "CUDA_MPS_PIPE_DIRECTORY"), "unset");
+}
+
+TEST_F(PlanTest, AShareInTheEnvironmentIsNarrowedAndNeverWidened) {
+    partition_.share = 25;
+    environment_["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] = "50";
+    EXPECT_EQ(value(plan().temporary, "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"), "25");
+    environment_["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] = "10%";
+    const Plan made = plan();
+    EXPECT_EQ(value(made.temporary, "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"), "unset");
+    EXPECT_EQ(made.percent, 10);
+    EXPECT_THAT(made.notes, ElementsAre(HasSubstr("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE=10%")));
+    environment_["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] = "0";  // the driver takes it for 100
+    EXPECT_EQ(value(plan().temporary, "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"), "25");
+}
+
+TEST_F(PlanTest, DevicesBecomeUuidsAndTheGivenListIsKept) {
+    choose(2);
+    choose(0);
+    environment_["CUDA_VISIBLE_DEVICES"] = "0,1,2";
+    const Plan made = plan();
+    const std::string list = uuid(2) + "," + uuid(0);
+    EXPECT_EQ(made.applied, Applied::kNone);
+    EXPECT_EQ(value(made.lasting, "CUDA_VISIBLE_DEVICES"), list);
+    EXPECT_EQ(value(made.lasting, "RATION_GIVEN_CUDA_VISIBLE_DEVICES"), "0,1,2");
+    EXPECT_EQ(value(made.lasting, "RATION_NARROWED_CUDA_VISIBLE_DEVICES"), list);
+    EXPECT_THAT(made.temporary, IsEmpty()) << "devices alone need no daemon";
+    EXPECT_EQ(made.goals.at(0).uuid, uuid(2));
+    EXPECT_EQ(made.goals.at(1).total, 132U);
+}
+
+TEST_F(PlanTest, WithoutAListAllWasGiven) {
+    choose(2);
+    EXPECT_EQ(value(plan().lasting, "RATION_GIVEN_CUDA_VISIBLE_DEVICES"), "all");
+}
+
+TEST_F(PlanTest, AChildResolvesAgainstWhatItsParentWasGiven) {
+    choose(3);
+    environment_["CUDA_VISIBLE_DEVICES"] = uuid(1);
+    EXPECT_THAT(refusal().line, HasSubstr("is not among the devices"));
+    environment_["RATION_NARROWED_CUDA_VISIBLE_DEVICES"] = uuid(1);
+    environment_["RATION_GIVEN_CUDA_VISIBLE_DEVICES"] = "1,3";
+    const Plan made = plan();
+    EXPECT_EQ(value(made.lasting, "CUDA_VISIBLE_DEVICES"), uuid(3));
+    EXPECT_EQ(value(made.lasting, "RATION_GIVEN_CUDA_VISIBLE_DEVICES"), "1,3");
+}
+
+TEST_F(PlanTest, SmsBecomeAPercentage) {
+    partition_.sm = 32;
+    const Plan made = plan();
+    EXPECT_EQ(made.asked, "32 SMs");
+    EXPECT_EQ(value(made.temporary, "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"), "25");
+}
+
+TEST_F(PlanTest, RefusesSmsThatNoPercentageGives) {
+    partition_.sm = 200;
+    EXPECT_THAT(refusal().line, AllOf(HasSubstr("sm = 200"), HasSubstr("132")));
+    partition_.sm = 32;
+    inventory_.devices[1].sms = 108;
+    EXPECT_THAT(refusal().line, HasSubstr("one percentage for all devices"));
+    inventory_.devices[1].sms = 0;
+    EXPECT_THAT(refusal().line, HasSubstr("NVML does not tell"));
+}
+
+TEST_F(PlanTest, MemoryHasOneKeyForEachDeviceThatWillBeSeen) {
+    partition_.memory = bytes(2ULL << 30);
+    environment_["CUDA_VISIBLE_DEVICES"] = "1,3";
+    EXPECT_EQ(value(plan().temporary, "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"),
+              uuid(1) + "=2048M," + uuid(3) + "=2048M");
+    choose(3);
+    const Plan made = plan();
+    EXPECT_EQ(value(made.temporary, "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"), uuid(3) + "=2048M");
+    EXPECT_EQ(made.goals.at(0).memory, 2048U);
+}
+
+TEST_F(PlanTest, MemoryMayBeAShareOfEachDevice) {
+    partition_.memory = policy::Memory{25.0};
+    environment_["CUDA_VISIBLE_DEVICES"] = "0";
+    EXPECT_EQ(value(plan().temporary, "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"), uuid(0) + "=20480M");
+}
+
+TEST_F(PlanTest, TheSmallerMemoryLimitWins) {
+    partition_.memory = bytes(2ULL << 30);
+    environment_["CUDA_VISIBLE_DEVICES"] = "1,0";
+    environment_["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] = "0=1G,1=4G";
+    EXPECT_EQ(value(plan().temporary, "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"),
+              uuid(0) + "=2048M," + uuid(1) + "=1024M");
+}
+
+TEST_F(PlanTest, LimitsInTheEnvironmentFollowTheirDevicesWhenTheseAreNarrowed) {
+    choose(1);
+    environment_["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] = "0=1G,1=4G,2=1G,3=1G";
+    EXPECT_EQ(value(plan().temporary, "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"), uuid(1) + "=4096M");
+}
+
+TEST_F(PlanTest, RefusesMemoryBelowOneMebibyteAndOnInstances) {
+    partition_.memory = bytes(1000);
+    EXPECT_THAT(refusal().line, HasSubstr("below 1 MiB"));
+    partition_.memory = bytes(2ULL << 30);
+    inventory_ = inventory_with_mig();
+    environment_["CUDA_VISIBLE_DEVICES"] = "MIG-1111";
+    EXPECT_THAT(refusal().line, HasSubstr("leave memory out"));
+}
+
+TEST_F(PlanTest, PriorityIsLoweredAndNeverRaised) {
+    partition_.priority = 1;
+    EXPECT_EQ(value(plan().temporary, "CUDA_MPS_CLIENT_PRIORITY"), "1");
+    partition_.priority = 0;
+    environment_["CUDA_MPS_CLIENT_PRIORITY"] = "1";
+    EXPECT_EQ(value(plan().temporary, "CUDA_MPS_CLIENT_PRIORITY"), "unset");
+}
+
+TEST_F(PlanTest, AMigInstanceIsTheOnlyDevice) {
+    inventory_ = inventory_with_mig();
+    partition_.mig = "MIG-2222";
+    pipes_.clear();
+    const Plan made = plan();
+    EXPECT_EQ(made.applied, Applied::kMig);
+    EXPECT_EQ(value(made.lasting, "CUDA_VISIBLE_DEVICES"), inventory_.instances[1].uuid);
+    EXPECT_THAT(made.temporary, IsEmpty());
+    EXPECT_EQ(made.goals.at(0).total, 16U);
+}
+
+TEST_F(PlanTest, RefusesMigBesideAnotherSize) {
+    inventory_ = inventory_with_mig();
+    partition_.mig = "MIG-2222";
+    partition_.memory = bytes(1ULL << 30);
+    EXPECT_THAT(refusal().line, HasSubstr("already bounds SMs and memory"));
+}
+
+TEST_F(PlanTest, SaysWhyThereIsNoInventory) {
+    choose(0);
+    inventory_ = {{}, {}, "libnvidia-ml.so.1 cannot be loaded"};
+    EXPECT_THAT(refusal().line, AllOf(HasSubstr("libnvidia-ml.so.1"), HasSubstr("device needs")));
+}
+
+TEST_F(PlanTest, NotesWhatTheOtherSlotsTake) {
+    policy::Pool pool;
+    pool.name = "pool.p";
+    pool.slots.resize(3);
+    for (unsigned i = 0; i < 3; ++i) {
+        pool.slots[i].share = 30;
+        pool.slots[i].devices = {{DeviceSelector::Kind::kIndex, i, ""}};
+    }
+    pool.slots[2].devices[0].index = 9;  // not there: takes nothing
+    partition_ = pool.slots[1];
+    const auto result = make(&pool);
+    const Plan& made = std::get<Plan>(result);
+    ASSERT_EQ(made.slots.size(), 2U);
+    EXPECT_THAT(made.slots[0].uuids, ElementsAre(uuid(0)));
+    pool.oversubscribe = true;
+    EXPECT_THAT(std::get<Plan>(make(&pool)).slots, IsEmpty());
+}
+
+}  // namespace
+}  // namespace ration::cuda

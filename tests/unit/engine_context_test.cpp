@@ -1,0 +1,127 @@
+// The hooks of contexts, after a granted cuInit.
+#include <gmock/gmock.h>
+
+#include "tests/unit/engine_fakes.h"
+
+namespace ration::engine {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::internal::CaptureStderr;
+using testing::internal::GetCapturedStderr;
+
+CUexecAffinityParam sms(unsigned count) {
+    CUexecAffinityParam parameter{};
+    parameter.type = CU_EXEC_AFFINITY_TYPE_SM_COUNT;
+    parameter.param.smCount.val = count;
+    return parameter;
+}
+
+class ContextTest : public testing::Test {
+  protected:
+    void begin(const std::string& partition) {
+        fakes_.policy("schema = 1\n[partition.p]\n" + partition +
+                      "\n[[rule]]\nuse = \"partition.p\"\n");
+        ASSERT_EQ(fakes_.attach(), 0);
+        ASSERT_EQ(init(), CUDA_SUCCESS);
+    }
+    template <class Function, class... Arguments>
+    CUresult call(Hook hook, Function*, Arguments... arguments) {
+        return reinterpret_cast<Function*>(routed(hook))(arguments...);
+    }
+    CUresult create_v3(CUexecAffinityParam* parameters, int count) {
+        return call(Hook::cuCtxCreate_v3, &::cuCtxCreate_v3, &context_, parameters, count, 0U, 0);
+    }
+    CUresult create_v4(CUctxCreateParams* parameters) {
+        return call(Hook::cuCtxCreate_v4, &::cuCtxCreate_v4, &context_, parameters, 0U, 0);
+    }
+
+    Fakes fakes_;
+    CUcontext context_ = nullptr;
+};
+
+TEST_F(ContextTest, AfterTheFirstOnlyAffinityIsStillOurs) {
+    begin("share = \"25%\"");
+    EXPECT_FALSE(is_real(Hook::cuCtxSetCurrent));
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+    for (const Hook hook :
+         {Hook::cuInit, Hook::cuCtxCreate, Hook::cuCtxCreate_v2, Hook::cuDevicePrimaryCtxRetain,
+          Hook::cuCtxSetCurrent, Hook::cuCtxPushCurrent, Hook::cuCtxPushCurrent_v2}) {
+        EXPECT_TRUE(is_real(hook)) << static_cast<unsigned>(hook);
+    }
+    EXPECT_FALSE(is_real(Hook::cuCtxCreate_v3));
+    EXPECT_FALSE(is_real(Hook::cuCtxCreate_v4));
+}
+
+TEST_F(ContextTest, WithoutAShareNothingIsOursAfterTheFirst) {
+    begin("priority = 1");
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+    EXPECT_TRUE(is_real(Hook::cuCtxCreate_v4));
+}
+
+TEST_F(ContextTest, AffinityStaysWithinTheGrant) {
+    begin("share = \"25%\"");
+    CUexecAffinityParam parameter = sms(16);
+    EXPECT_EQ(create_v3(&parameter, 1), CUDA_SUCCESS);
+    EXPECT_THAT(driver->asked_sms, ElementsAre(16));
+    parameter = sms(32);
+    EXPECT_EQ(create_v3(&parameter, 1), CUDA_SUCCESS);
+    EXPECT_THAT(driver->asked_sms, IsEmpty());
+    EXPECT_TRUE(driver->null_parameters);
+    EXPECT_EQ(parameter.param.smCount.val, 32U) << "the caller's memory is the caller's";
+}
+
+TEST_F(ContextTest, AffinityOfV4StaysWithinTheGrant) {
+    begin("share = \"25%\"");
+    CUexecAffinityParam parameters[] = {sms(100), sms(10)};
+    CUctxCreateParams create{};
+    create.execAffinityParams = parameters;
+    create.numExecAffinityParams = 2;
+    EXPECT_EQ(create_v4(&create), CUDA_SUCCESS);
+    EXPECT_THAT(driver->asked_sms, ElementsAre(10));
+    EXPECT_EQ(create.numExecAffinityParams, 2);
+    EXPECT_EQ(create.execAffinityParams, parameters);
+    parameters[1] = sms(32);
+    EXPECT_EQ(create_v4(&create), CUDA_SUCCESS);
+    EXPECT_TRUE(driver->null_parameters);
+    EXPECT_EQ(create_v4(nullptr), CUDA_SUCCESS);
+    EXPECT_TRUE(driver->null_parameters);
+}
+
+TEST_F(ContextTest, WithoutAShareAffinityIsTheProgramsOwn) {
+    begin("priority = 1");
+    CUexecAffinityParam parameter = sms(132);
+    EXPECT_EQ(create_v3(&parameter, 1), CUDA_SUCCESS);
+    EXPECT_THAT(driver->asked_sms, ElementsAre(132));
+}
+
+TEST_F(ContextTest, AFullServerIsExplainedOnceAndNotForEver) {
+    begin("share = \"25%\"");
+    driver->context_result = CUDA_ERROR_MPS_MAX_CLIENTS_REACHED;
+    CaptureStderr();
+    EXPECT_EQ(set_current(), CUDA_ERROR_MPS_MAX_CLIENTS_REACHED);
+    EXPECT_EQ(set_current(), CUDA_ERROR_MPS_MAX_CLIENTS_REACHED);
+    const std::string said = GetCapturedStderr();
+    EXPECT_THAT(said, HasSubstr("wait until one ends"));
+    EXPECT_EQ(said.find("ration:"), said.rfind("ration:"));
+    EXPECT_EQ(fakes_.record().state, state::State::kRefused);
+    EXPECT_THAT(fakes_.record().why, HasSubstr("as many clients"));
+    driver->context_result = CUDA_SUCCESS;
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+    EXPECT_EQ(fakes_.record().state, state::State::kGranted);
+    EXPECT_EQ(fakes_.record().why, "");
+}
+
+TEST_F(ContextTest, OtherErrorsAreTheDriversOwn) {
+    begin("share = \"25%\"");
+    driver->context_result = CUDA_ERROR_INVALID_VALUE;
+    CaptureStderr();
+    EXPECT_EQ(set_current(), CUDA_ERROR_INVALID_VALUE);
+    EXPECT_EQ(GetCapturedStderr(), "");
+    EXPECT_EQ(fakes_.record().state, state::State::kGranted);
+}
+
+}  // namespace
+}  // namespace ration::engine

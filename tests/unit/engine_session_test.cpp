@@ -1,0 +1,338 @@
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "shim/engine/session.h"
+#include "tests/unit/engine_fakes.h"
+
+namespace ration::engine {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::internal::CaptureStderr;
+using testing::internal::GetCapturedStderr;
+
+constexpr const char* kQuarter =
+    "schema = 1\n"
+    "[partition.quarter]\nshare = \"25%\"\n"
+    "[[rule]]\nuse = \"partition.quarter\"\n";
+
+std::string variable(const char* name) {
+    const char* const value = getenv(name);
+    return value == nullptr ? "unset" : value;
+}
+
+int count(const std::string& text, const std::string& part) {
+    int found = 0;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+        ++found;
+    }
+    return found;
+}
+
+class SessionTest : public testing::Test {
+  protected:
+    Fakes fakes_;
+};
+
+TEST_F(SessionTest, ConfinesAndTakesItsVariablesBack) {
+    fakes_.policy(kQuarter);
+    setenv("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "60", 1);
+    ASSERT_EQ(fakes_.attach(), 0);
+    EXPECT_EQ(fakes_.record().state, state::State::kStarting);
+    EXPECT_EQ(init(), CUDA_SUCCESS);
+    EXPECT_EQ(driver->seen_share, "25");
+    EXPECT_EQ(driver->seen_pipe, fakes_.folder().path());
+    EXPECT_EQ(variable("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"), "60");
+    const state::Record record = fakes_.record();
+    EXPECT_EQ(record.state, state::State::kGranted);
+    EXPECT_EQ(cuda::grant_line(record),
+              "asked 25 %, granted 32 of 132 SMs (24.2 %), mps, concurrent: yes");
+    EXPECT_EQ(record.partition, "partition.quarter");
+    EXPECT_THAT(record.policy, HasSubstr("policy.toml:4"));
+    EXPECT_EQ(record.device, kUuid);
+    EXPECT_TRUE(is_real(Hook::cuInit)) << "nothing is left to do there";
+}
+
+TEST_F(SessionTest, DoesNothingWithoutAPolicyOrForWhomItIgnores) {
+    ASSERT_EQ(fakes_.attach(), 0);
+    EXPECT_TRUE(is_real(Hook::cuInit));
+    fakes_.policy("schema = 1\n[[rule]]\nuse = \"ignore\"\n");
+    ASSERT_EQ(fakes_.attach(), 0);
+    for (unsigned hook = 0; hook < kHookCount; ++hook) {
+        EXPECT_TRUE(is_real(static_cast<Hook>(hook)));
+    }
+    EXPECT_THAT(fakes_.records(), IsEmpty());
+}
+
+TEST_F(SessionTest, DeniesWithOneLine) {
+    fakes_.policy("schema = 1\n[[rule]]\nuse = \"deny\"\n");
+    CaptureStderr();
+    ASSERT_EQ(fakes_.attach(), 0);
+    EXPECT_EQ(init(), CUDA_ERROR_NO_DEVICE);
+    EXPECT_EQ(init(), CUDA_ERROR_NO_DEVICE);
+    EXPECT_EQ(set_current(), CUDA_ERROR_NO_DEVICE);
+    const std::string said = GetCapturedStderr();
+    EXPECT_EQ(count(said, "\n"), 1) << said;
+    EXPECT_THAT(said, AllOf(HasSubstr("ration: "), HasSubstr("policy.toml:2")));
+    EXPECT_EQ(driver->inits, 0);
+    EXPECT_EQ(fakes_.record().state, state::State::kDenied);
+}
+
+TEST_F(SessionTest, RefusesBeforeTheDriverWithoutADaemon) {
+    fakes_.policy(kQuarter);
+    fakes_.stop_daemon();
+    CaptureStderr();
+    ASSERT_EQ(fakes_.attach(), 0);
+    EXPECT_EQ(init(), CUDA_ERROR_MPS_CONNECTION_FAILED);
+    EXPECT_EQ(init(), CUDA_ERROR_MPS_CONNECTION_FAILED);
+    const std::string said = GetCapturedStderr();
+    EXPECT_EQ(count(said, "\n"), 1) << said;
+    EXPECT_THAT(said, HasSubstr("`ration mps ensure`"));
+    EXPECT_EQ(driver->inits, 0);
+    EXPECT_EQ(fakes_.record().state, state::State::kRefused);
+    EXPECT_THAT(fakes_.record().why, HasSubstr("no MPS daemon answers"));
+}
+
+TEST_F(SessionTest, WarnsAndRunsUnsharedWhereThePolicyPrefersThat) {
+    fakes_.policy(std::string("defaults.on_error = \"warn\"\n") + kQuarter);
+    fakes_.stop_daemon();
+    CaptureStderr();
+    ASSERT_EQ(fakes_.attach(), 0);
+    EXPECT_EQ(init(), CUDA_SUCCESS);
+    EXPECT_THAT(GetCapturedStderr(), HasSubstr("runs without a share"));
+    EXPECT_EQ(driver->seen_share, "unset");
+    EXPECT_TRUE(is_real(Hook::cuCtxCreate_v4));
+    EXPECT_EQ(fakes_.record().state, state::State::kUnshared);
+}
+
+TEST_F(SessionTest, RefusesADriverThatIgnoresTheShare) {
+    fakes_.policy(kQuarter);
+    driver->ignores_share = true;
+    CaptureStderr();
+    ASSERT_EQ(fakes_.attach(), 0);
+    EXPECT_EQ(init(), CUDA_ERROR_NOT_PERMITTED);
+    EXPECT_EQ(init(), CUDA_ERROR_NOT_PERMITTED);
+    EXPECT_EQ(set_current(), CUDA_ERROR_NOT_PERMITTED);
+    const std::string said = GetCapturedStderr();
+    EXPECT_EQ(count(said, "ignored the share"), 1) << said;
+    EXPECT_THAT(driver->calls, IsEmpty());
+}
+
+TEST_F(SessionTest, WarnsOfADriverThatIgnoresTheShare) {
+    fakes_.policy(std::string("defaults.on_error = \"warn\"\n") + kQuarter);
+    driver->ignores_share = true;
+    CaptureStderr();
+    ASSERT_EQ(fakes_.attach(), 0);
+    EXPECT_EQ(init(), CUDA_SUCCESS);
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+    EXPECT_EQ(count(GetCapturedStderr(), "ignored the share"), 1);
+    EXPECT_EQ(fakes_.record().state, state::State::kUnshared);
+}
+
+TEST_F(SessionTest, AFailedInitMayBeTriedAgain) {
+    fakes_.policy(kQuarter);
+    driver->init_result = CUDA_ERROR_MPS_SERVER_NOT_READY;
+    CaptureStderr();
+    ASSERT_EQ(fakes_.attach(), 0);
+    EXPECT_EQ(init(), CUDA_ERROR_MPS_SERVER_NOT_READY);
+    EXPECT_EQ(init(), CUDA_ERROR_MPS_SERVER_NOT_READY);
+    EXPECT_EQ(count(GetCapturedStderr(), "starting or recovering"), 1);
+    EXPECT_EQ(fakes_.record().state, state::State::kRefused);
+    driver->init_result = CUDA_SUCCESS;
+    EXPECT_EQ(init(), CUDA_SUCCESS);
+    EXPECT_EQ(driver->seen_share, "25");
+    EXPECT_EQ(fakes_.record().state, state::State::kGranted);
+}
+
+TEST_F(SessionTest, FindsAProgramWhoseInitWentPastUs) {
+    fakes_.policy(kQuarter);
+    ASSERT_EQ(fakes_.attach(), 0);
+    driver->initialised = true;
+    driver->sms = 132;
+    driver->served = false;
+    CaptureStderr();
+    EXPECT_EQ(set_current(), CUDA_ERROR_MPS_CONNECTION_FAILED);
+    GetCapturedStderr();
+    EXPECT_THAT(driver->calls, IsEmpty());
+}
+
+TEST_F(SessionTest, LeavesAnUninitialisedDriverItsOwnError) {
+    fakes_.policy(kQuarter);
+    ASSERT_EQ(fakes_.attach(), 0);
+    EXPECT_EQ(set_current(), CUDA_ERROR_NOT_INITIALIZED);
+    EXPECT_EQ(init(), CUDA_SUCCESS);
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+}
+
+TEST_F(SessionTest, ANestedCallOfTheSameThreadPassesThrough) {
+    fakes_.policy(kQuarter);
+    ASSERT_EQ(fakes_.attach(), 0);
+    CUresult nested = CUDA_ERROR_UNKNOWN;
+    driver->inside_init = [&] {
+        driver->inside_init = nullptr;
+        EXPECT_EQ(real_depth(), 1);
+        nested = init();
+    };
+    EXPECT_EQ(init(), CUDA_SUCCESS);
+    EXPECT_EQ(nested, CUDA_SUCCESS);
+    EXPECT_EQ(driver->inits, 2);
+    EXPECT_EQ(real_depth(), 0);
+    EXPECT_EQ(fakes_.record().state, state::State::kGranted);
+}
+
+// As CUPTI does: the driver's cuInit starts a thread, which calls cuInit, and waits for it.
+TEST_F(SessionTest, AThreadThatTheDriverWaitsForMayInitialise) {
+    fakes_.policy(kQuarter);
+    ASSERT_EQ(fakes_.attach(), 0);
+    CUresult nested = CUDA_ERROR_UNKNOWN;
+    driver->inside_init = [&] {
+        driver->inside_init = nullptr;
+        std::thread([&] {
+            nested = init();
+            EXPECT_EQ(set_current(), CUDA_SUCCESS);
+        }).join();
+    };
+    EXPECT_EQ(init(), CUDA_SUCCESS);
+    EXPECT_EQ(nested, CUDA_SUCCESS);
+    EXPECT_EQ(driver->seen_share, "25");
+    EXPECT_EQ(fakes_.record().state, state::State::kGranted);
+    EXPECT_EQ(variable("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"), "unset");
+}
+
+TEST_F(SessionTest, AThreadThatIsTooEarlyLeavesTheReadingToTheNext) {
+    fakes_.policy(kQuarter);
+    ASSERT_EQ(fakes_.attach(), 0);
+    driver->inside_init = [&] {
+        driver->inside_init = nullptr;
+        std::thread([&] {
+            init();
+            driver->initialised = false;  // the driver had answered, and was not ready after all
+        }).join();
+    };
+    EXPECT_EQ(init(), CUDA_SUCCESS);
+    EXPECT_EQ(fakes_.record().state, state::State::kGranted);
+}
+
+TEST_F(SessionTest, ThreadsMayRaceIntoTheFirstCalls) {
+    fakes_.policy(kQuarter);
+    ASSERT_EQ(fakes_.attach(), 0);
+    std::atomic<int> good{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 16; ++i) {
+        threads.emplace_back([&] {
+            const char* const share = getenv("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE");
+            good += share == nullptr || std::string(share) == "25";
+            good += init() == CUDA_SUCCESS;
+            good += driver->sms == 32;
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(good, 48);
+    EXPECT_EQ(variable("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"), "unset");
+    EXPECT_EQ(fakes_.records().size(), 1U);
+}
+
+TEST_F(SessionTest, RacingThreadsAreRefusedTogether) {
+    fakes_.policy(kQuarter);
+    driver->ignores_share = true;
+    CaptureStderr();
+    ASSERT_EQ(fakes_.attach(), 0);
+    std::atomic<int> refused{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 16; ++i) {
+        threads.emplace_back([&] { refused += init() == CUDA_ERROR_NOT_PERMITTED; });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(count(GetCapturedStderr(), "ignored the share"), 1);
+    EXPECT_EQ(refused, 16);
+}
+
+// Returns what `body` returns in a forked child.
+template <class Body>
+int in_child(Body body) {
+    const pid_t child = fork();
+    if (child == 0) _exit(body());
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_F(SessionTest, AChildDecidesForItself) {
+    fakes_.policy(
+        "schema = 1\n[pool.p]\nassign = \"rank\"\nshare = [\"25%\", \"50%\"]\n"
+        "[[rule]]\nuse = \"pool.p\"\n");
+    setenv("RATION_RANK", "0", 1);
+    ASSERT_EQ(fakes_.attach(), 0);
+    EXPECT_EQ(in_child([] {
+                  setenv("RATION_RANK", "1", 1);
+                  return init() == CUDA_SUCCESS && driver->seen_share == "50" ? 0 : 1;
+              }),
+              0);
+    EXPECT_EQ(init(), CUDA_SUCCESS);
+    EXPECT_EQ(driver->seen_share, "25");
+    EXPECT_EQ(fakes_.records().size(), 2U);
+    unsetenv("RATION_RANK");
+}
+
+TEST_F(SessionTest, AChildOfARefusedParentMayRun) {
+    fakes_.policy("schema = 1\n[[rule]]\nuse = \"deny\"\n");
+    CaptureStderr();
+    ASSERT_EQ(fakes_.attach(), 0);
+    EXPECT_EQ(init(), CUDA_ERROR_NO_DEVICE);
+    fakes_.policy("schema = 1\n[[rule]]\nuse = \"ignore\"\n");
+    EXPECT_EQ(in_child([] { return init() == CUDA_SUCCESS ? 0 : 1; }), 0);
+    GetCapturedStderr();
+}
+
+// Another thread of the parent is inside cuInit and never gets out in the child.
+TEST_F(SessionTest, AChildIsFreeOfItsParentsThreads) {
+    fakes_.policy(kQuarter);
+    ASSERT_EQ(fakes_.attach(), 0);
+    driver->inside_init = [&] {
+        driver->inside_init = nullptr;
+        std::thread([&] {
+            EXPECT_EQ(in_child([] {
+                          alarm(20);
+                          const bool fine =
+                              init() == CUDA_SUCCESS && driver->seen_share == "25" &&
+                              variable("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE") == "unset";
+                          return fine ? 0 : 1;
+                      }),
+                      0);
+        }).join();
+    };
+    EXPECT_EQ(init(), CUDA_SUCCESS);
+}
+
+TEST_F(SessionTest, KeepsErrno) {
+    fakes_.policy(kQuarter);
+    errno = EXDEV;
+    ASSERT_EQ(fakes_.attach(), 0);
+    EXPECT_EQ(errno, EXDEV);
+    EXPECT_EQ(init(), CUDA_SUCCESS);
+    EXPECT_EQ(errno, EXDEV);
+}
+
+TEST(Attach, RefusesAnotherVersionPolitely) {
+    const ration_front other = {
+        RATION_ENGINE_ABI + 1, kHookCount, nullptr, nullptr, nullptr, nullptr};
+    char reason[256] = "";
+    EXPECT_EQ(ration_engine_attach(&other, reason, sizeof reason), CUDA_ERROR_NOT_PERMITTED);
+    EXPECT_STREQ(reason,
+                 "libration.so and libration-engine.so are of different versions (2 and 1): "
+                 "restart the job or reinstall ration");
+    const ration_front shorter = {RATION_ENGINE_ABI, kHookCount - 1, nullptr,
+                                  nullptr,           nullptr,        nullptr};
+    char small[10] = "";
+    EXPECT_EQ(ration_engine_attach(&shorter, small, sizeof small), CUDA_ERROR_NOT_PERMITTED);
+    EXPECT_STREQ(small, "libration");
+}
+
+}  // namespace
+}  // namespace ration::engine
