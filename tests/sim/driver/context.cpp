@@ -1,4 +1,6 @@
 // Contexts that the program makes itself.
+#include <cstring>
+
 #include "tests/sim/driver/call.h"
 #include "tests/sim/driver/driver.h"
 #include "tests/sim/driver/share.h"
@@ -8,6 +10,13 @@ using sim::Driver;
 
 namespace {
 
+// A caller may pass any number as a type, which an enum of C++ can't hold.
+unsigned type_of(const CUexecAffinityParam& parameter) {
+    unsigned type{};
+    std::memcpy(&type, &parameter.type, sizeof type);
+    return type;
+}
+
 // The affinity that `parameters` ask for; 0 for none.
 CUresult read_affinity(const Driver& driver, const sim::Device& device,
                        const CUexecAffinityParam* parameters, int count, int& sms) {
@@ -16,7 +25,7 @@ CUresult read_affinity(const Driver& driver, const sim::Device& device,
     if (parameters == nullptr || count < 0) return CUDA_ERROR_INVALID_VALUE;
     if (!driver.mps_enabled) return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
     for (int i = 0; i < count; ++i) {
-        if (parameters[i].type != CU_EXEC_AFFINITY_TYPE_SM_COUNT) {
+        if (type_of(parameters[i]) != CU_EXEC_AFFINITY_TYPE_SM_COUNT) {
             return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
         }
         const auto answer =

@@ -97,11 +97,12 @@ void Driver::apply_limits() {
     const auto narrow = [](Device& device, std::uint64_t bytes) {
         device.limit = std::min(device.limit.value_or(bytes), bytes);
     };
-    // The daemon counts GPUs as the node does, the client as it sees them.
+    // The daemon counts all the node's GPUs, the client those that it sees.
+    const std::vector<std::size_t> order = cuda_order(node);
     for (const MemoryLimit& ceiling : mps.limits()) {
         const auto index = static_cast<std::size_t>(std::atoi(ceiling.device.c_str()));
         for (Device& device : devices) {
-            if (index < node.gpus.size() && device.gpu == &node.gpus[index]) {
+            if (index < order.size() && device.gpu == &node.gpus[order[index]]) {
                 narrow(device, ceiling.bytes);
             }
         }

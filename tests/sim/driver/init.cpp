@@ -71,9 +71,7 @@ CUresult first_init() {
     if (Driver::get() != nullptr) return CUDA_SUCCESS;
     delay(settings().init_delay_us);
     if (settings().init_dlsym) look_up_own_name();
-    const CUresult result = Driver::initialise();
-    // Outside the lock in effect: whoever comes now finds the driver initialised.
-    return result;
+    return Driver::initialise();
 }
 
 }  // namespace
@@ -89,7 +87,7 @@ CUresult cuInit(unsigned flags) {
     const sim::Driver* driver = sim::Driver::get();
     if (result != CUDA_SUCCESS || driver == nullptr) return call.done(result);
     if (sim::settings().init_thread) sim::run_injected_profiler();
-    return call.done(result, "devices=%zu mps=%d percentage=%g priority=%d sms=%d",
+    return call.done(result, "devices=%zu mps=%d ceiling=%g priority=%d sms=%d",
                      driver->devices.size(), driver->mps_enabled, driver->mps.percentage(),
                      driver->client_priority, driver->devices[0].sm_granted);
 }

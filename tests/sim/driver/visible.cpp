@@ -67,7 +67,7 @@ Found by_index(const Node& node, const std::string& text) {
     const long index = std::strtol(text.c_str(), &end, 0);
     if (end == text.c_str() || *end != '\0' || errno != 0) return std::nullopt;
     if (index < 0 || static_cast<std::size_t>(index) >= node.gpus.size()) return std::nullopt;
-    return whole_or_first(node, static_cast<std::size_t>(index));
+    return whole_or_first(node, cuda_order(node)[static_cast<std::size_t>(index)]);
 }
 
 Found find(const Node& node, const std::string& text) {
@@ -96,9 +96,7 @@ CUresult visible_devices(const Node& node, const char* list, std::vector<Visible
         const CUresult result = listed(node, list, devices);
         if (result != CUDA_SUCCESS) return result;
     } else {
-        for (std::size_t g = 0; g < node.gpus.size(); ++g) {
-            devices.push_back(whole_or_first(node, g));
-        }
+        for (const std::size_t gpu : cuda_order(node)) devices.push_back(whole_or_first(node, gpu));
     }
     constexpr int kSeveralMigSince = 12080;  // R570
     if (kDriverVersion < kSeveralMigSince) {

@@ -32,13 +32,13 @@ void append_log(const std::string& file, const std::string& line) {
     }
 }
 
-int run_here(const PipeFiles& files) {
-    if (!files.write_pid(getpid())) return 1;
+// Writes the files of a daemon that is about to serve.
+bool announce(const PipeFiles& files) {
+    if (!files.write_pid(getpid())) return false;
     umask(022);
     append_log("control.log", "Control daemon started, process " + std::to_string(getpid()) + "\n");
     append_log("server.log", "");
-    sim::mps::serve(files);
-    return 0;
+    return true;
 }
 
 // Lets go of the caller's terminal, pipes and directory.
@@ -50,15 +50,26 @@ void detach() {
     close(null);
 }
 
+// The first process ends once the second one is ready, so that its caller may connect at once.
 int run_in_background(const PipeFiles& files) {
+    int ready[2];
+    if (pipe2(ready, O_CLOEXEC) != 0) return 1;
     const pid_t child = fork();
-    if (child < 0) {
-        std::perror("fork");
-        return 1;
-    }
-    if (child > 0) _exit(0);  // the sockets listen already, so whoever waited for us may connect
+    if (child < 0) return 1;
+    char byte{};
+    if (child > 0) _exit(close(ready[1]) == 0 && read(ready[0], &byte, 1) == 1 ? 0 : 1);
+    if (!announce(files) || write(ready[1], &byte, 1) != 1) _exit(1);
+    close(ready[0]);
+    close(ready[1]);
     detach();
-    _exit(run_here(files));
+    sim::mps::serve(files);
+    _exit(0);
+}
+
+int run_here(const PipeFiles& files) {
+    if (!announce(files)) return 1;
+    sim::mps::serve(files);
+    return 0;
 }
 
 // Descriptors of the caller that we inherited, which a daemon must not keep open.

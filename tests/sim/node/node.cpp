@@ -1,9 +1,11 @@
 #include "tests/sim/node/node.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <numeric>
 
 #include "tests/sim/node/text.h"
 
@@ -18,6 +20,7 @@ struct Model {
     std::uint64_t memory_mib;
     int major, minor;
     unsigned pci_device_id;
+    int speed;
     std::map<int, int> mig_sms;  // compute slices -> SMs; empty: no MIG
 };
 
@@ -32,6 +35,7 @@ const std::array<Model, 4>& models() {
          9,
          0,
          0x233010de,
+         4,
          {{1, 16}, {2, 32}, {3, 60}, {4, 64}, {7, 132}}},
         {"h200",
          "NVIDIA H200",
@@ -41,6 +45,7 @@ const std::array<Model, 4>& models() {
          9,
          0,
          0x233510de,
+         4,
          {{1, 16}, {2, 32}, {3, 60}, {4, 64}, {7, 132}}},
         {"a100",
          "NVIDIA A100-SXM4-40GB",
@@ -50,8 +55,9 @@ const std::array<Model, 4>& models() {
          8,
          0,
          0x20b010de,
+         3,
          {{1, 14}, {2, 28}, {3, 42}, {4, 56}, {7, 98}}},
-        {"l4", "NVIDIA L4", 58, 128, 22731, 8, 9, 0x27b810de, {}},
+        {"l4", "NVIDIA L4", 58, 128, 22731, 8, 9, 0x27b810de, 2, {}},
     }};
     return *table;
 }
@@ -114,6 +120,7 @@ std::string add_gpu(Node& node, const std::string& description) {
             static_cast<int>(0x10 + index),
             model->pci_device_id,
             !model->mig_sms.empty(),
+            model->speed,
             {}};
     for (std::size_t i = 1; i < parts.size(); ++i) {
         std::string error = add_instance(gpu, *model, index, trim(parts[i]));
@@ -141,6 +148,17 @@ Node parse_node(const std::string& description) {
 Node read_node() {
     const char* description = std::getenv("SIM_CUDA_GPUS");
     return parse_node(description != nullptr ? description : "h100");
+}
+
+std::vector<std::size_t> cuda_order(const Node& node) {
+    std::vector<std::size_t> order(node.gpus.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    const char* wanted = std::getenv("CUDA_DEVICE_ORDER");
+    if (wanted != nullptr && std::string(wanted) == "PCI_BUS_ID") return order;
+    std::stable_sort(order.begin(), order.end(), [&node](std::size_t a, std::size_t b) {
+        return node.gpus[a].speed > node.gpus[b].speed;
+    });
+    return order;
 }
 
 void uuid_bytes(const std::string& uuid, unsigned char bytes[16]) {

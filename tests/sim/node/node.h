@@ -6,6 +6,7 @@
 //   MODEL           = "h100" | "h200" | "a100" | "l4"
 //   PROFILE         = for example "3g.40gb"
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -33,6 +34,7 @@ struct Gpu {
     int pci_bus;
     unsigned pci_device_id;  // device << 16 | vendor
     bool can_mig;
+    int speed;  // rank among models, for CUDA's own order
     std::vector<MigInstance> instances;
     bool mig_mode() const { return !instances.empty(); }
 };
@@ -45,6 +47,10 @@ struct Node {
 Node parse_node(const std::string& description);
 // From the environment, as it is now.
 Node read_node();
+
+// Positions in Node::gpus as CUDA numbers them: fastest first, or as the PCI bus does with
+// CUDA_DEVICE_ORDER=PCI_BUS_ID (which is how NVML numbers them always).
+std::vector<std::size_t> cuda_order(const Node& node);
 
 // 16 bytes of "GPU-xxxxxxxx-xxxx-..." or "MIG-...".
 void uuid_bytes(const std::string& uuid, unsigned char bytes[16]);

@@ -1,0 +1,30 @@
+// Questions that most tests ask, and what they need to know of the GPU that answers.
+#pragma once
+#include "tests/gpu/support/child.h"
+
+namespace gpu {
+
+// cuInit, and for device 0: init, count, sms, mps, total_mib, name, uuid ("GPU-..." without its
+// prefix). After a failed cuInit only init and again (the result of a second one).
+void inspect_device(Cuda& cuda, Report& report);
+// The same, then the primary context: retain, affinity (SMs), affinity_result, sms_after, free_mib.
+void inspect_context(Cuda& cuda, Report& report);
+// The number of different SMs that a kernel ran on, in the current context; -1 if it didn't run.
+int distinct_sms(Cuda& cuda);
+
+// The node's first GPU without MPS, asked once.
+struct Part {
+    int sms;
+    long long total_mib;
+    int count;   // GPUs
+    int driver;  // CUDA version
+    std::string name;
+    std::string uuid;  // with "GPU-"
+    // The part that the literal numbers were measured on: an H100 SXM, CUDA 13.0.
+    bool measured() const { return sms == 132 && total_mib == 81079 && driver == 13000; }
+};
+const Part& part();
+
+constexpr long long kMiB = 1 << 20;
+
+}  // namespace gpu
