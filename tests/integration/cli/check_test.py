@@ -1,0 +1,76 @@
+"""ration check: every mistake, and what counts as one policy."""
+
+import json
+
+import support
+from support import RATION
+
+GOOD = 'schema = 1\n[partition.a]\nshare = "25%"\n[[rule]]\nuse = "partition.a"\n'
+BAD = 'schema = 1\n[partition.a]\nshare = "140%"\nshar = 1\n[[rule]]\nuse = "partition.b"\n'
+
+
+class Check(support.Case):
+    def test_good(self):
+        policy = self.write("good.toml", GOOD)
+        self.assertEqual(
+            self.ration("check", policy), f"{policy}: ok: 1 rule, 1 partition, 0 pools\n"
+        )
+        self.assertEqual(
+            self.json("check", policy),
+            {"problems": [], "files": [str(policy)], "rules": 1, "partitions": 1, "pools": 0},
+        )
+
+    def test_every_mistake_with_its_place(self):
+        policy = self.write("bad.toml", BAD)
+        printed = self.ration("check", policy, code=2)
+        for line in (3, 4, 6):
+            self.assertRegex(printed, rf"(?m)^{policy}:{line}:\d+: ")
+        problems = self.json("check", policy, code=2)["problems"]
+        self.assertEqual([problem["line"] for problem in problems], [3, 4, 6])
+        for problem in problems:
+            self.assertEqual(set(problem), {"file", "line", "column", "text"})
+
+    def test_files_are_one_policy(self):
+        partition = self.write("1.toml", 'schema = 1\n[partition.a]\nshare = "25%"\n')
+        rule = self.write("2.toml", 'schema = 1\n[[rule]]\nuse = "partition.a"\n')
+        self.assertIn("1 rule, 1 partition", self.ration("check", partition, rule))
+        self.assertIn("partition.a", self.ration("check", rule, code=2))
+        each = json.loads(self.ration("check", "--each", partition, rule, "--json", code=2))
+        self.assertEqual([len(one["problems"]) for one in each], [0, 1])
+
+    def test_standard_input(self):
+        self.assertIn("1 rule", self.ration("check", "-", text=GOOD))
+        self.assertIn("<stdin>:3:", self.ration("check", "-", text=BAD, code=2))
+
+    def test_site(self):
+        policy = self.write(
+            "site.toml", 'schema = 1\nlocked = true\n[defaults]\nno_match = "deny"\n'
+        )
+        self.ration("check", policy, code=2)
+        self.ration("check", "--site", policy)
+        policy.chmod(0o666)
+        self.assertIn("everyone", self.ration("check", "--site", policy, code=2))
+
+    def test_default_is_the_policy_in_force(self):
+        self.assertIn("no policy found", self.complaint("check", code=1))
+        policy = self.write("home/.config/ration/policy.toml", GOOD)
+        self.assertIn(f"{policy}: ok", self.ration("check"))
+        policy.write_text(BAD)
+        self.assertIn(f"{policy}:3:", self.ration("check", code=2))
+        self.assertIn("RATION_DISABLE", self.complaint("check", code=1, variables={"RATION_DISABLE": "1"}))
+
+    def test_unreadable(self):
+        missing = self.root / "missing.toml"
+        self.assertIn(str(missing), self.ration("check", missing, code=2))
+
+    def test_name_that_is_no_text(self):
+        """JSON stays valid whatever bytes a file's name has."""
+        name = (str(self.root) + "/\udcff.toml")
+        with open(name, "w", encoding="utf-8") as file:
+            file.write(BAD)
+        done = self.start(RATION, "check", "--json", name)
+        self.assertEqual(len(json.loads(done.stdout)["problems"]), 3)
+
+
+if __name__ == "__main__":
+    support.main()

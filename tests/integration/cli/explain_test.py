@@ -1,0 +1,119 @@
+"""ration explain: the way to the decision, and the grant line at its end."""
+
+import json
+import subprocess
+
+import support
+from support import BUILD, PROGRAM
+
+POLICY = """schema = 1
+[partition.quarter]
+share = "25%"
+memory = "2GiB"
+[pool.paper]
+assign = "rank"
+share = ["50%", "25%"]
+[[rule]]
+exe = "*/no-such"
+use = "deny"
+[[rule]]
+env = { PARSL_WORKER_RANK = "*" }
+use = "pool.paper"
+[[rule]]
+script = "*/job.sh"
+use = "partition.quarter"
+[[rule]]
+exe = "*/true"
+use = "deny"
+"""
+
+
+class Explain(support.Case):
+    def setUp(self):
+        super().setUp()
+        self.policy = self.write("policy.toml", POLICY)
+        self.environment["RATION_POLICY"] = str(self.policy)
+
+    def last(self, *command, code=0, variables=None):
+        printed = self.ration("explain", "--", *command, code=code, variables=variables)
+        return printed.splitlines()[-1]
+
+    def test_rank_and_prediction(self):
+        self.daemon()
+        told = self.json("explain", "--", "cat", variables={"PARSL_WORKER_RANK": "1"})
+        self.assertEqual([rule["matched"] for rule in told["rules"]], [False, True])
+        self.assertEqual(told["rules"][0]["key"], "exe")
+        self.assertEqual(told["rules"][0]["allowed"], ["*/no-such"])
+        self.assertEqual(told["decision"]["partition"], "pool.paper[1]")
+        self.assertEqual(told["decision"]["rank_variable"], "PARSL_WORKER_RANK")
+        self.assertEqual(told["driver_environment"]["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"], "25")
+        self.assertTrue(told["grant"]["predicted"])
+        self.assertEqual(
+            self.last("cat", variables={"PARSL_WORKER_RANK": "1"}),
+            "predicted: asked 25 %, granted 32 of 132 SMs (24.2 %), mps, concurrent: yes",
+        )
+
+    def test_prediction_is_what_is_granted(self):
+        self.daemon()
+        for share in ("1%", "25%", "1/3", "50%", "99%", "100%"):
+            told = self.json("explain", "--share", share, "--", PROGRAM)["grant"]["granted"]
+            sms = json.loads(self.ration("run", "--share", share, "--", PROGRAM))["sms"]
+            self.assertTrue(told.startswith(f"{sms} of 132"), (share, told, sms))
+
+    def test_script_is_seen_through_its_interpreter(self):
+        self.daemon()
+        script = self.write("job.sh", "#!/bin/sh\n", 0o755)
+        told = self.json("explain", "--", script)
+        self.assertEqual(told["subject"]["script"], str(script))
+        self.assertEqual(told["decision"]["partition"], "partition.quarter")
+        self.assertEqual(told["grant"]["memory_quota"], 2 << 30)
+
+    def test_refusals(self):
+        refused = self.last("cat", code=1, variables={"PARSL_WORKER_RANK": "9"})
+        self.assertRegex(refused, r"^refused: .*PARSL_WORKER_RANK=9, but pool.paper has 2 slots")
+        self.assertRegex(self.last("true", code=1), "^refused: .*deny")
+        no_daemon = self.last("cat", code=1, variables={"PARSL_WORKER_RANK": "0"})
+        self.assertIn("ration mps ensure", no_daemon)
+
+    def test_not_concerned(self):
+        self.assertEqual(self.last("cat"), "not confined: the whole GPU")
+        self.assertIn("none found", self.ration("explain", variables={"RATION_POLICY": ""}))
+        disabled = self.ration("explain", "--", "cat", variables={"RATION_DISABLE": "1"})
+        self.assertIn("RATION_DISABLE", disabled)
+
+    def test_mistakes(self):
+        self.policy.write_text("schema = 1\nx = 1\n")
+        self.assertIn(f"{self.policy}:2:1", self.complaint("explain", "--", "cat", code=2))
+        self.assertIn("exclude", self.complaint("explain", "--pid", "1", "--", "cat", code=2))
+
+    def test_program_that_is_not_reached(self):
+        printed = self.ration("explain", "--", BUILD / "static_program", code=1)
+        self.assertIn("statically linked", printed)
+        self.complaint("explain", "--", "no-such-program", code=1)
+
+    def test_process_is_told_from_its_record(self):
+        self.daemon()
+        report = json.loads(self.ration("run", "--share", "25%", "--", PROGRAM))
+        told = self.json("explain", "--pid", report["pid"])
+        self.assertFalse(told["grant"]["predicted"])
+        self.assertEqual(told["grant"]["granted"], "32 of 132 SMs (24.2 %)")
+        self.assertIsNone(told["subject"])  # it has ended
+
+    def test_running_process(self):
+        """Its own environment and arguments count, not ours."""
+        with subprocess.Popen(
+            ["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            env={**self.environment, "PARSL_WORKER_RANK": "5"},
+        ) as process:
+            told = self.json("explain", "--pid", process.pid, code=1)
+            process.stdin.close()
+        self.assertEqual(told["subject"]["argv"], "cat")
+        self.assertEqual(told["decision"]["kind"], "error")
+        self.assertIsNone(told["record"])
+
+    def test_no_such_process(self):
+        self.assertIn("no process", self.complaint("explain", "--pid", 2**22 + 1, code=1))
+
+
+if __name__ == "__main__":
+    support.main()

@@ -1,0 +1,128 @@
+"""Help, manual page, completion: each says what the others say."""
+
+import json
+import re
+import shutil
+import subprocess
+import unittest
+
+import support
+from support import BUILD, RATION, SOURCE
+
+MANUAL = SOURCE / "tools/ration/ration.1"
+COMPLETION = SOURCE / "tools/ration/completion.bash"
+
+
+class Help(support.Case):
+    def listed(self, heading, *command):
+        """The first words of the lines below a heading of --help."""
+        text = self.ration(*command, "--help").split(f"{heading}:\n", 1)[1].split("\n\n")[0]
+        return re.findall(r"(?m)^  ([a-z]+)", text)
+
+    def commands(self):
+        """Every command line that has a help page of its own."""
+        plain = [[name] for name in self.listed("Commands")]
+        return plain + [["mps", name] for name in self.listed("Subcommands", "mps")]
+
+    def options(self, command):
+        lines = re.findall(r"(?m)^  (-\S*)", self.ration(*command, "--help"))
+        return {option for line in lines for option in line.split(",") if option.startswith("--")}
+
+    def complete(self, *words):
+        """What bash offers for the last of the words."""
+        script = (
+            f'. {COMPLETION}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ration; '
+            'printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        done = self.start(
+            "bash", "-c", script, "bash", "ration", *words,
+            variables={"PATH": f"{BUILD}:/usr/bin:/bin"},
+        )
+        self.assertEqual(done.stderr, "")
+        return set(done.stdout.split())
+
+    def test_all_commands_are_there(self):
+        self.assertEqual(
+            set(self.listed("Commands")),
+            {"run", "env", "check", "explain", "ps", "doctor", "mps"},
+        )
+
+    def test_every_command_has_examples_and_exit_codes(self):
+        for command in self.listed("Commands"):
+            text = self.ration(command, "--help")
+            self.assertIn("Examples:", text, command)
+            self.assertIn(f"ration {command}", text.split("Examples:")[1], command)
+
+    def test_every_command_has_json(self):
+        for command in self.listed("Commands"):
+            self.assertIn("--json", self.options([command]))
+
+    def test_manual_has_every_command_and_option(self):
+        manual = MANUAL.read_text().replace("\\-", "-")
+        for command in self.commands():
+            self.assertRegex(manual, rf"(?m)\b(Cm|ration) .*\b{command[-1]}\b", command)
+            for option in self.options(command):
+                self.assertRegex(manual, rf"Fl -{option[2:]}\b", (command, option))
+
+    def test_manual_has_no_option_that_is_gone(self):
+        known = {option[2:] for command in self.commands() for option in self.options(command)}
+        named = set(re.findall(r"Fl -([a-z][a-z-]+)", MANUAL.read_text()))
+        self.assertEqual(named - known - {"version"}, set())
+
+    def test_manual_has_every_json_field(self):
+        words = set(re.findall(r"[a-z_]+", MANUAL.read_text()))
+        self.write("p.toml", 'schema = 1\nx = 1\n')
+        shown = [
+            self.json("check", "p.toml", code=2),
+            self.json("env", "--share", "25%"),
+            self.json("run", "--share", "25%", "--dry-run", "true"),
+            self.json("explain", "--device", "0", "--", "true"),
+            self.json("ps", code=1),
+            self.json("doctor", "true"),
+            self.json("doctor", "--driver", BUILD / "sim/libcuda.so.1"),
+            self.json("mps", "status", code=1),
+        ]
+        for document in shown:
+            self.assertEqual(set(document) - words, set())
+        self.assertEqual(set(shown[3]["grant"]) - words, set())
+
+    @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed")
+    def test_manual_is_well_formed(self):
+        done = self.start("mandoc", "-Tlint", "-Wwarning", MANUAL)
+        self.assertEqual(done.stdout, "")
+
+    def test_completion(self):
+        self.assertEqual(
+            self.complete(""), set(self.listed("Commands")) | {"--help", "--version"}
+        )
+        self.assertEqual(self.complete("d"), {"doctor"})
+        self.assertEqual(self.complete("mps", ""), set(self.listed("Subcommands", "mps")))
+        self.assertEqual(self.complete("env", "--shell", ""), {"sh", "fish"})
+        for command in self.commands():
+            self.assertEqual(self.complete(*command, "--"), self.options(command), command)
+
+    def test_json_of_a_failure(self):
+        done = self.start(RATION, "explain", "--json", "--pid", str(2**22 + 1))
+        self.assertEqual(json.loads(done.stdout)["exit"], 1)
+
+    def test_version_and_mistakes(self):
+        self.assertRegex(self.ration("--version"), r"^ration \d+\.\d+\.\d+\n$")
+        for arguments in ([], ["begin"], ["check", "--nonsense"], ["ps", "extra"]):
+            self.complaint(*arguments, code=2)
+
+    def test_full_disk_is_an_error(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run(
+                [RATION, "--help"], stdout=full, stderr=subprocess.PIPE, check=False,
+                env=self.environment, timeout=support.LIMIT_S,
+            )
+        self.assertEqual(done.returncode, 1)
+
+    def test_no_colours_in_a_pipe(self):
+        for command in (["ps", "--recent"], ["doctor"], ["mps", "status"]):
+            done = self.start(RATION, *command, variables={"TERM": "xterm"})
+            self.assertNotIn("\033", done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    support.main()

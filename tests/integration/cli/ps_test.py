@@ -1,0 +1,70 @@
+"""ration ps: live and ended records, and why a program was refused."""
+
+import subprocess
+
+import support
+from support import PROGRAM, RATION
+
+FIELDS = {
+    "pid", "live", "state", "uid", "user", "command", "started", "start_ticks", "rule", "partition",
+    "mechanism", "devices", "asked", "granted", "memory_quota", "concurrent", "why",
+}
+
+
+class Ps(support.Case):
+    def test_nothing(self):
+        self.assertIn(f"{self.root}/run", self.ration("ps", code=1))
+        self.assertEqual(self.json("ps", code=1)["records"], [])
+
+    def test_ended(self):
+        self.daemon()
+        self.ration("run", "--share", "25%", "--memory", "2GiB", "--", PROGRAM)
+        self.assertEqual(self.json("ps", code=1)["records"], [])
+        records = self.json("ps", "--recent")["records"]
+        self.assertEqual(len(records), 1)
+        self.assertEqual(set(records[0]), FIELDS)
+        self.assertFalse(records[0]["live"])
+        self.assertEqual(records[0]["state"], "granted")
+        self.assertEqual(records[0]["granted"], "32 of 132 SMs (24.2 %)")
+        self.assertEqual(records[0]["memory_quota"], 2 << 30)
+        self.assertEqual(len(records[0]["devices"]), 1)
+        table = self.ration("ps", "-a")
+        self.assertIn("granted, ended", table)
+        self.assertIn("2 GiB", table)
+
+    def test_refused_is_visible_with_its_reason(self):
+        done = self.start(RATION, "run", "--share", "25%", "--", PROGRAM)
+        self.assertNotEqual(done.returncode, 0)
+        record = self.json("ps", "--recent")["records"][0]
+        self.assertEqual(record["state"], "refused")
+        self.assertIn("ration mps ensure", record["why"])
+        self.assertIn("ration mps ensure", self.ration("ps", "--recent"))
+
+    def test_live(self):
+        self.daemon()
+        with subprocess.Popen(
+            [RATION, "run", "--share", "25%", "--", "python3", "-c", HOLD],
+            env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        ) as process:
+            self.assertEqual(process.stdout.readline(), b"0\n")
+            record = self.json("ps", "--mine")["records"][0]
+            self.assertEqual(record["pid"], process.pid)
+            self.assertTrue(record["live"])
+            told = self.json("explain", "--pid", process.pid)
+            self.assertEqual(told["record"]["pid"], process.pid)
+            self.assertFalse(told["grant"]["predicted"])
+            process.stdin.close()
+        self.assertEqual(self.json("ps", code=1)["records"], [])
+
+
+# A program that holds a GPU until its standard input ends.
+HOLD = """
+import ctypes, sys
+cuda = ctypes.CDLL("libcuda.so.1")
+print(cuda.cuInit(0), flush=True)
+sys.stdin.read()
+"""
+
+
+if __name__ == "__main__":
+    support.main()

@@ -1,0 +1,174 @@
+"""ration run: what the program finds in its environment, and what is refused."""
+
+import json
+import os
+
+import support
+from support import BUILD, LIBRARY, PROGRAM, RATION
+
+
+class Started(support.Case):
+    def preload(self, existing, *options):
+        return self.ration(
+            "run", "--share", "25%", *options, "--", "sh", "-c", "printf %s \"$LD_PRELOAD\"",
+            variables={"LD_PRELOAD": existing},
+        )
+
+    def test_program_gets_its_share(self):
+        self.daemon()
+        report = json.loads(self.ration("run", "--share", "25%", "--", PROGRAM))
+        self.assertEqual(report["sms"], 32)
+
+    def test_exit_code_is_the_programs(self):
+        for code in (0, 1, 7, 255):
+            self.ration("run", "--share", "25%", "--", "sh", "-c", f"exit {code}", code=code)
+
+    def test_arguments_arrive_as_they_are(self):
+        words = ["--share", "", "a b", "it's", "$HOME", "line\nline", "--", "*"]
+        script = 'for word; do printf "<%s>" "$word"; done'
+        printed = self.ration("run", "--share", "25%", "--", "sh", "-c", script, "sh", *words)
+        self.assertEqual(printed, "".join(f"<{word}>" for word in words))
+
+    def test_options_end_at_the_program(self):
+        """Also at one that is called like a command or takes options called like ours."""
+        for command in (["env"], ["sh", "-c", "env", "--share", "99%"]):
+            printed = self.ration("run", "--share", "25%", *command)
+            self.assertIn("RATION_SHARE=25%\n", printed)
+
+    def test_flags_arrive_as_variables(self):
+        printed = self.ration(
+            "run", "--share=1/3", "--memory", "2GiB", "--device", "0", "--name", "it's mine",
+            "--use", "partition.x", "--", "env",
+        )
+        for line in (
+            "RATION_SHARE=1/3", "RATION_MEMORY=2GiB", "RATION_DEVICE=0", "RATION_NAME=it's mine",
+            "RATION_USE=partition.x",
+        ):
+            self.assertIn(line + "\n", printed)
+
+    def test_policy_is_absolute_and_drops_outer_flags(self):
+        self.write("policy.toml", 'schema = 1\n[[rule]]\nuse = "ignore"\n')
+        printed = self.ration(
+            "run", "--policy", "policy.toml", "--", "env", variables={"RATION_SHARE": "25%"}
+        )
+        self.assertIn(f"RATION_POLICY={self.root}/policy.toml\n", printed)
+        self.assertNotIn("RATION_SHARE", printed)
+
+    def test_outer_flags_stay(self):
+        printed = self.ration(
+            "run", "--memory", "1GiB", "--", "env", variables={"RATION_SHARE": "25%"}
+        )
+        self.assertIn("RATION_SHARE=25%\n", printed)
+
+    def test_preload_is_merged(self):
+        other = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
+        if not os.path.exists(other):
+            self.skipTest("no jemalloc")
+        self.assertEqual(self.preload(other), f"{LIBRARY}:{other}")
+        self.assertEqual(self.preload(f"{other}:{LIBRARY}"), f"{LIBRARY}:{other}")
+
+    def test_run_within_run_preloads_once(self):
+        printed = self.ration(
+            "run", "--share", "50%", "--", RATION, "run", "--memory", "1GiB", "--", "sh", "-c",
+            "printf %s \"$LD_PRELOAD\"",
+        )
+        self.assertEqual(printed.count("libration.so"), 1)
+
+    def test_library_from_environment(self):
+        other = self.write("other/libration.so", "")
+        plan = self.json(
+            "run", "--share", "25%", "--dry-run", "--", "true",
+            variables={"RATION_LIBRARY": str(other)},
+        )
+        self.assertEqual(plan["library"], str(other))
+        self.assertEqual(plan["set"]["LD_PRELOAD"], str(other))
+
+    def test_dry_run_starts_nothing(self):
+        mark = self.root / "mark"
+        plan = self.json("run", "--share", "25%", "--dry-run", "--", "touch", mark)
+        self.assertFalse(mark.exists())
+        self.assertEqual(plan["arguments"], ["touch", str(mark)])
+        self.assertEqual(plan["set"]["RATION_SHARE"], "25%")
+
+    def test_disabled_says_so_and_runs(self):
+        done = self.start(
+            RATION, "run", "--share", "25%", "--", "echo", "ran", variables={"RATION_DISABLE": "1"}
+        )
+        self.assertEqual(done.stdout, "ran\n")
+        self.assertIn("RATION_DISABLE", done.stderr)
+
+
+class Refused(support.Case):
+    def refusal(self, *command, code):
+        return self.complaint("run", "--share", "25%", "--", *command, code=code)
+
+    def test_missing(self):
+        self.assertIn("no such program", self.refusal("no-such-program", code=127))
+
+    def test_not_executable(self):
+        self.assertIn("not executable", self.refusal(self.write("data", ""), code=126))
+        self.assertIn("not executable", self.refusal(self.root, code=126))
+
+    def test_static(self):
+        self.assertIn("static", self.refusal(BUILD / "static_program", code=125))
+
+    def test_script_for_a_static_interpreter(self):
+        script = self.write("script", f"#!{BUILD}/static_program\n", 0o755)
+        self.assertIn("static", self.refusal(script, code=125))
+
+    def test_refusal_as_json_leaves_stdout_alone(self):
+        done = self.start(RATION, "run", "--json", "--share", "25%", "--", "no-such-program")
+        self.assertEqual(done.stdout, "")
+        self.assertEqual(json.loads(done.stderr)["exit"], 127)
+
+    def test_library_is_missing(self):
+        line = self.complaint(
+            "run", "--share", "25%", "--", "true", code=125,
+            variables={"RATION_LIBRARY": str(self.root / "none.so")},
+        )
+        self.assertIn("RATION_LIBRARY", line)
+
+    def test_library_path_that_cannot_be_preloaded(self):
+        other = self.write("a b/libration.so", "")
+        line = self.complaint(
+            "run", "--share", "25%", "--", "true", code=125,
+            variables={"RATION_LIBRARY": str(other)},
+        )
+        self.assertIn("a space", line)
+
+
+class Usage(support.Case):
+    def usage(self, *arguments):
+        return self.complaint("run", *arguments, code=2)
+
+    def test_no_program(self):
+        self.assertIn("which program", self.usage("--share", "25%"))
+
+    def test_unknown_option_is_not_the_program(self):
+        self.assertIn("--shares", self.usage("--shares", "25%", "--", "true"))
+
+    def test_impossible_share(self):
+        self.assertIn("140%", self.usage("--share", "140%", "--", "true"))
+
+    def test_empty_value(self):
+        self.assertIn("must not be empty", self.usage("--share", "", "--", "true"))
+
+    def test_nothing_to_enforce(self):
+        self.assertIn("no policy found", self.usage("--", "true"))
+
+    def test_policy_beside_flags(self):
+        self.assertIn("exclude", self.usage("--policy", "x.toml", "--share", "25%", "--", "true"))
+
+    def test_missing_policy(self):
+        self.assertIn("x.toml", self.usage("--policy", "x.toml", "--", "true"))
+
+    def test_every_mistake_is_printed(self):
+        policy = self.write("p.toml", 'schema = 1\n[partition.a]\nshare = "0%"\nsharee = 1\n')
+        done = self.start(RATION, "run", "--policy", policy, "--", "true")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(f"ration: {policy}:3:", done.stderr)
+        self.assertIn(f"ration: {policy}:4:", done.stderr)
+
+
+if __name__ == "__main__":
+    support.main()

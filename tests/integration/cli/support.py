@@ -1,0 +1,86 @@
+"""What the tests of the ration command share: a node of their own, simulated.
+
+Each test file is run as NAME_test.py BUILD SOURCE.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BUILD, SOURCE = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+RATION = BUILD / "ration"
+LIBRARY = BUILD / "libration.so"
+PROGRAM = BUILD / "apps/procaddress"  # a CUDA program that prints what it was granted
+LIMIT_S = 60
+
+
+class Case(unittest.TestCase):
+    """A home, a runtime directory and a simulated node with one H100 for each test."""
+
+    def setUp(self):
+        # /tmp: the path of an MPS socket may not be longer than 108 bytes.
+        folder = tempfile.TemporaryDirectory(prefix="ration-cli.", dir="/tmp")
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        (self.root / "home").mkdir()
+        self.environment = {
+            "PATH": f"{BUILD}/sim/bin:/usr/bin:/bin",
+            "LD_LIBRARY_PATH": f"{BUILD}/sim",
+            "HOME": f"{self.root}/home",
+            "RATION_RUNTIME_DIR": f"{self.root}/run",
+            "LANG": "C.UTF-8",
+        }
+        for name in ("ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+            if name in os.environ:
+                self.environment[name] = os.environ[name]
+
+    def start(self, *command, variables=None, text=None):
+        """Runs a command to its end; whatever its exit code."""
+        return subprocess.run(
+            [str(word) for word in command],
+            env={**self.environment, **(variables or {})},
+            input=text,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            cwd=self.root,
+            timeout=LIMIT_S,
+            check=False,
+        )
+
+    def ration(self, *arguments, code=0, variables=None, text=None):
+        """ration's standard output; fails the test if it ends with another code."""
+        done = self.start(RATION, *arguments, variables=variables, text=text)
+        self.assertEqual(done.returncode, code, f"{arguments}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def complaint(self, *arguments, code, variables=None):
+        """The one line on standard error with which ration gives up, without "ration: "."""
+        done = self.start(RATION, *arguments, variables=variables)
+        self.assertEqual(done.returncode, code, f"{arguments}: {done.stdout}{done.stderr}")
+        self.assertEqual(done.stdout, "")
+        self.assertRegex(done.stderr, r"\Aration: [^\n]+\n\Z")
+        return done.stderr[len("ration: ") : -1]
+
+    def json(self, *arguments, code=0, variables=None):
+        return json.loads(self.ration(*arguments, "--json", code=code, variables=variables))
+
+    def write(self, name, text, mode=0o644):
+        file = self.root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.chmod(mode)
+        return file
+
+    def daemon(self):
+        """A private MPS daemon, gone with the test."""
+        self.addCleanup(self.start, RATION, "mps", "stop", "--force")
+        return self.json("mps", "ensure")
+
+
+def main():
+    unittest.main(argv=sys.argv[:1])
