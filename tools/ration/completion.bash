@@ -54,11 +54,11 @@ _ration() {
             fi
             ;;
         mps)
-            if ((COMP_CWORD == 2)); then
+            if ((COMP_CWORD == 2)) && [[ $word != -* ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$(_ration_listed Subcommands: ration mps)" -- "$word")
                 return
             fi
-            command+=("${COMP_WORDS[2]}")
+            ((COMP_CWORD > 2)) && command+=("${COMP_WORDS[2]}")
             ;;
     esac
     case $before in

@@ -153,8 +153,8 @@ Json probe_driver(std::chrono::seconds limit) {
     plan.unset = {"LD_PRELOAD"};
     plan.limit = limit;
     const ChildResult result = run_child(plan);
-    Json answer{{"library", nullptr},   {"version", nullptr},       {"init", nullptr},
-                {"init_name", nullptr}, {"devices", Json::array()}, {"problem", nullptr}};
+    Json answer{{"library", nullptr},   {"version", nullptr}, {"init", nullptr},
+                {"init_name", nullptr}, {"devices", nullptr}, {"problem", nullptr}};
     std::istringstream lines(result.output);
     for (std::string line; std::getline(lines, line);) {
         const Json part = Json::parse(line, nullptr, false);
@@ -162,7 +162,9 @@ Json probe_driver(std::chrono::seconds limit) {
             answer.update(part);
         }
     }
-    if (result.timed_out || result.status != 0) {
+    // The child always ends with its devices or a problem.
+    const bool complete = answer["devices"].is_array() || answer["problem"].is_string();
+    if (result.timed_out || result.status != 0 || !complete) {
         answer["problem"] = exit_text(result);
     }
     return answer;

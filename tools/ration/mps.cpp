@@ -129,7 +129,9 @@ int begin(const Options& options, bool ensure, bool json) {
     const MpsPlace place = mps_place(options.system);
     std::optional<cuda::MpsPipe> daemon = running(place, ensure);
     bool started = false;
-    if (!daemon) {
+    // Without its pid written, ours is being started at this moment by somebody who holds the lock.
+    const bool starting = daemon && daemon->pid == 0 && daemon->directory == place.pipe();
+    if (!daemon || starting) {
         const MpsLock lock(place);
         daemon = running(place, false);  // another starter may have been quicker
         if (!daemon) {

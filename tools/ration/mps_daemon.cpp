@@ -89,7 +89,7 @@ ChildResult launch(const MpsPlace& place, bool multi_user) {
     return run_child(plan);
 }
 
-// Whether `pid` is an MPS control daemon, so that a number that was used again is never killed.
+// Whether `pid` is an MPS daemon or server, so that a number that was used again is never killed.
 bool is_daemon(pid_t pid) {
     std::ifstream in(fmt::format("/proc/{}/comm", pid));
     std::string name;
@@ -102,16 +102,18 @@ bool gone(const cuda::MpsPipe& daemon) {
     return state == cuda::PipeState::kDead || state == cuda::PipeState::kAbsent;
 }
 
-void kill_daemon(const cuda::MpsPipe& daemon) {
-    std::vector<int> pids;
-    try {
-        pids = mps_servers(daemon.directory);
-    } catch (const Failure&) {
-        // It no longer answers, so only the daemon itself is known.
+// The daemon and its servers, which are its children, whether or not it still answers.
+void kill_daemon(pid_t daemon) {
+    if (daemon <= 0 || !is_daemon(daemon)) {
+        return;
     }
-    pids.push_back(daemon.pid);
-    for (const int pid : pids) {
-        if (pid > 0 && is_daemon(pid) && kill(pid, SIGKILL) != 0 && errno != ESRCH) {
+    std::vector<pid_t> pids{daemon};
+    std::ifstream children(fmt::format("/proc/{}/task/{}/children", daemon, daemon));
+    for (pid_t child = 0; children >> child;) {
+        pids.push_back(child);
+    }
+    for (const pid_t pid : pids) {
+        if (is_daemon(pid) && kill(pid, SIGKILL) != 0 && errno != ESRCH) {
             throw Failure(kFailed, with_errno(fmt::format("cannot kill process {}", pid), errno));
         }
     }
@@ -200,7 +202,7 @@ bool stop_daemon(const cuda::MpsPipe& daemon, const StopPlan& plan) {
     const std::string quit =
         plan.timeout ? fmt::format("quit -t {}", *plan.timeout) : std::string("quit");
     // With force the clients get no time, and a daemon that does not answer gets little.
-    const std::chrono::seconds patience = plan.force ? 5s : plan.patience;
+    const std::chrono::seconds patience = plan.force ? 3s : plan.patience;
     bool ended = false;
     try {
         ask_daemon(daemon.directory, plan.force && !plan.timeout ? "quit -t 1" : quit, patience);
@@ -213,7 +215,7 @@ bool stop_daemon(const cuda::MpsPipe& daemon, const StopPlan& plan) {
         }
     }
     if (!ended && plan.force) {
-        kill_daemon(daemon);
+        kill_daemon(daemon.pid);
         ended = wait_until([&] { return gone(daemon); }, 5s, "the MPS daemon's end");
     }
     if (ended) {

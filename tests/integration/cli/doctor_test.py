@@ -64,20 +64,20 @@ class Node(support.Case):
 
     def test_driver_that_exits(self):
         folder = self.driver_that("_exit(0);")
-        self.problem(LD_LIBRARY_PATH=folder)
+        self.assertIn("ended the process", self.problem(LD_LIBRARY_PATH=folder)[0])
 
     def test_driver_that_prints(self):
         folder = self.driver_that('write(1, "hello\\n", 6);')
         self.assertEqual(self.json("doctor", variables={"LD_LIBRARY_PATH": folder})["driver"]["init"], 0)
 
     def test_mig(self):
-        told = self.json("doctor", variables={"SIM_CUDA_GPUS": "h100,h100/3g.40gb/3g.40gb"})
+        gpus = {"SIM_CUDA_GPUS": "h100,h100/3g.40gb/3g.40gb"}
+        told = self.json("doctor", variables=gpus)
         self.assertEqual(len(told["nvml"]["devices"]), 2)
         instances = told["nvml"]["mig_instances"]
         self.assertEqual([instance["device"] for instance in instances], [1, 1])
         self.assertTrue(instances[0]["uuid"].startswith("MIG-"))
-        self.assertIn(instances[0]["uuid"], self.ration(
-            "doctor", variables={"SIM_CUDA_GPUS": "h100/3g.40gb/3g.40gb"}))
+        self.assertIn(instances[0]["uuid"], self.ration("doctor", variables=gpus))
 
     def test_daemon(self):
         self.assertIn("ration mps ensure", self.ration("doctor"))

@@ -16,11 +16,6 @@ class Env(support.Case):
         report = json.loads(self.evaluate(lines, f"{PROGRAM}"))
         self.assertEqual(report["sms"], 32)
 
-    def test_values_are_quoted(self):
-        name = "it's \"two\" $HOME `id` \\ words"
-        lines = self.ration("env", "--share", "25%", "--name", name)
-        self.assertEqual(self.evaluate(lines, 'printf %s "$RATION_NAME"'), name)
-
     def test_path_of_a_policy_is_quoted(self):
         policy = self.write("it's a policy\n.toml", 'schema = 1\n[[rule]]\nuse = "ignore"\n')
         lines = self.ration("env", "--policy", policy)

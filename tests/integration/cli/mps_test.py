@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import select
+import shutil
 import signal
 import subprocess
 import unittest
@@ -181,6 +183,20 @@ class Mps(support.Case):
     def test_usage(self):
         self.complaint("mps", code=2)
         self.complaint("mps", "begin", code=2)
+
+
+class Unit(support.Case):
+    def test_unit_of_the_system_daemon(self):
+        """Its command lines are ration's, and systemd understands the rest."""
+        text = (BUILD / "config/systemd/ration-mps.service").read_text()
+        for command in re.findall(r"(?m)^Exec\w+=\S+/bin/ration (.*)$", text):
+            words = command.replace(" $RATION_MPS_OPTIONS", "").split()
+            self.start(RATION, *words, "--help").check_returncode()
+        self.assertIn("ExecStart=", text)
+        if shutil.which("systemd-analyze"):
+            unit = self.write("ration-mps.service", re.sub(r"=\S+/bin/ration", f"={RATION}", text))
+            done = self.start("systemd-analyze", "verify", "--man=no", unit)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
 
 
 # A program that holds a context until its standard input ends.

@@ -67,7 +67,8 @@ class Case(unittest.TestCase):
         return done.stderr[len("ration: ") : -1]
 
     def json(self, *arguments, code=0, variables=None):
-        return json.loads(self.ration(*arguments, "--json", code=code, variables=variables))
+        command, *rest = arguments
+        return json.loads(self.ration(command, "--json", *rest, code=code, variables=variables))
 
     def write(self, name, text, mode=0o644):
         file = self.root / name
