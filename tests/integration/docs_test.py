@@ -24,6 +24,8 @@ import sys
 import tempfile
 import unittest
 
+from support import require_namespaces
+
 BUILD, SOURCE = pathlib.Path(), pathlib.Path()
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "config/README.md"]
 LIMIT_S = 120
@@ -238,6 +240,7 @@ def update():
 
 if __name__ == "__main__":
     BUILD, SOURCE = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+    require_namespaces()
     if "--update" in sys.argv:
         update()
     else:

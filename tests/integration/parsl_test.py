@@ -46,6 +46,17 @@ def gpu_report(meeting, workers):
     return report
 
 
+def processes(pids):
+    """Those that still exist."""
+    found = []
+    for pid in pids:
+        try:
+            found.append(psutil.Process(pid))
+        except psutil.NoSuchProcess:
+            pass
+    return found
+
+
 class Parsl(unittest.TestCase):
     def setUp(self):
         # /tmp: the path of an MPS socket may not be longer than 108 bytes.
@@ -90,12 +101,11 @@ class Parsl(unittest.TestCase):
 
         meeting = self.root / "meeting"
         meeting.mkdir()
-        before = {p.pid for p in psutil.Process().children(recursive=True)}
         with parsl.load(config(init, run_dir=str(self.root / "runinfo"))):
             futures = [gpu_report(str(meeting), 5) for _ in range(5)]
             reports = [future.result(timeout=TASK_LIMIT_S) for future in futures]
-        left = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
-        _, alive = psutil.wait_procs(left, timeout=10)
+        started = {report[key] for report in reports for key in ("pid", "manager")}
+        _, alive = psutil.wait_procs(processes(started), timeout=10)
         self.assertEqual(alive, [], "processes left running")
         return sorted(reports, key=lambda report: report["rank"])
 

@@ -11,6 +11,8 @@ import sys
 import tempfile
 import unittest
 
+from support import require_namespaces
+
 BUILD, SOURCE = pathlib.Path(), pathlib.Path()
 QUARTER = 32  # 25 % of 132 SMs
 
@@ -203,4 +205,5 @@ class Services(Recipe):
 
 if __name__ == "__main__":
     BUILD, SOURCE = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+    require_namespaces()
     unittest.main(argv=sys.argv[:1])
