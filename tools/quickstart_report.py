@@ -8,7 +8,7 @@ import sys
 GIB = 1 << 30
 MEASURED_SMS = 132  # the part on which the rounding of MPS percentages was measured
 RUNS = {
-    "bare": ("PROG", None, None),
+    "bare": ("bare PROG", None, None),
     "run": ("ration run --share 25% -- PROG", 25, None),
     "preload": ("LD_PRELOAD=libration.so RATION_POLICY=quarter.toml PROG", 25, 2 * GIB),
 }
@@ -54,7 +54,9 @@ def problems(runs):
         record = run["record"]
         if record is None:
             found.append(f"{command}: no record in `ration ps --recent`")
-        elif record["state"] != "granted" or f"{run['sms']} of {total}" not in record["granted"]:
+        elif record["state"] != "granted" or not record["granted"].startswith(
+            f"{run['sms']} of {total} SMs"
+        ):
             found.append(f"{command}: the record says {record['state']}, {record['granted']!r}")
     return found
 

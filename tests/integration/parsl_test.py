@@ -139,5 +139,6 @@ class Parsl(unittest.TestCase):
 if __name__ == "__main__":
     BUILD, SOURCE = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
     sys.path.insert(0, str(SOURCE / "config/parsl"))
-    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    # Parsl starts its own programs by name.
+    os.environ["PATH"] = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
     unittest.main(argv=sys.argv[:1])

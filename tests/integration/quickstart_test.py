@@ -62,7 +62,7 @@ class Quickstart(unittest.TestCase):
         self.assertNotEqual(quickstart_report.problems(wrong), [])
 
     def test_a_program_that_fails_is_a_problem(self):
-        done = quickstart(SIM_CUDA_FAIL="cuCtxSetCurrent:999")
+        done = quickstart(SIM_CUDA_FAIL="cuCtxSetCurrent=999")
         self.assertEqual(done.returncode, 1, done.stdout)
 
     def test_refuses_without_packages(self):
