@@ -16,7 +16,8 @@ CUresult create(Cuda& cuda, CUexecAffinityParam* parameters, int count) {
     return cuda.cuCtxCreate_v3(&context, parameters, count, 0, 0);
 }
 
-// Reports "K result" and "K granted" for a context that asks for K SMs, for each K.
+// Reports "K result", "K granted" and "K distinct" (SMs that a kernel ran on) for a context that
+// asks for K SMs, for each K.
 Work ask_for(const std::vector<unsigned>& counts) {
     return [counts](Cuda& cuda, Report& found) {
         inspect_device(cuda, found);
@@ -29,6 +30,7 @@ Work ask_for(const std::vector<unsigned>& counts) {
             CUexecAffinityParam granted{};
             if (result == CUDA_SUCCESS) {
                 cuda.cuCtxGetExecAffinity(&granted, CU_EXEC_AFFINITY_TYPE_SM_COUNT);
+                found.set(std::to_string(count) + " distinct", distinct_sms(cuda));
                 cuda.cuCtxDestroy_v2(context);
             }
             found.set(std::to_string(count) + " result", result);
@@ -86,6 +88,7 @@ TEST_F(Affinity, RoundsUpToAnEvenCountAboveTheFloor) {
     for (const int count : {9, 16, 20, 31, 33}) {
         EXPECT_EQ(report[std::to_string(count) + " result"], CUDA_SUCCESS) << count;
         EXPECT_EQ(report[std::to_string(count) + " granted"], (count + 1) / 2 * 2) << count;
+        EXPECT_EQ(report[std::to_string(count) + " distinct"], (count + 1) / 2 * 2) << count;
     }
     EXPECT_EQ(report["sms_after"], part().sms)
         << "the attribute is the client's, not the context's";
@@ -126,6 +129,10 @@ TEST_F(Affinity, AskingForTheWholeShareReadsBackAsTheWholeDevice) {
     for (const unsigned count : {granted - 1, granted}) {
         EXPECT_EQ(report[std::to_string(count) + " result"], CUDA_SUCCESS);
         EXPECT_EQ(report[std::to_string(count) + " granted"], part().sms);
+        EXPECT_LE(report[std::to_string(count) + " distinct"], granted) << "yet it has no more";
+        if (part().measured()) {
+            EXPECT_EQ(report[std::to_string(count) + " distinct"], 30) << count;
+        }
     }
     EXPECT_EQ(report["sms_after"], granted);
 }

@@ -83,17 +83,34 @@ TEST_F(Limit, WithAFractionOrTooSmallForAContextFailsThere) {
     }
 }
 
-TEST_F(Limit, CountsTheContextItself) {
-    const Report whole = with("0=2G");
-    const Report quarter =
-        with("0=2G", inspect_context, {{"CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "25"}});
-    EXPECT_LT(whole["free_mib"], kTwoGiB);
-    EXPECT_LT(whole["free_mib"], quarter["free_mib"]) << "fewer SMs, a smaller context";
-    if (part().measured()) {
-        EXPECT_NEAR(whole["free_mib"], 1534, 4);
-        EXPECT_NEAR(quarter["free_mib"], 1903, 4);
-        EXPECT_EQ(with("0=300M")["retain"], CUDA_ERROR_OUT_OF_MEMORY);
+TEST_F(Limit, CountsTheContextItselfWhichIsSmallerOnFewerSms) {
+    const auto free_mib = [](const char* limit, const char* percentage) {
+        const Report report =
+            with(limit, inspect_context, {{"CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", percentage}});
+        EXPECT_EQ(report["retain"], CUDA_SUCCESS) << limit;
+        return report["free_mib"];
+    };
+    EXPECT_LT(free_mib("0=2G", "100"), kTwoGiB);
+    EXPECT_LT(free_mib("0=2G", "100"), free_mib("0=2G", "25"));
+    if (!part().measured()) return;
+    const struct {
+        const char* limit;
+        const char* percentage;
+        int mib;
+    } kMeasured[] = {{"0=2G", "8", 1983},  {"0=2G", "25", 1903},  {"0=2G", "50", 1777},
+                     {"0=2G", "75", 1659}, {"0=2G", "100", 1534}, {"0=200M", "25", 55},
+                     {"0=600M", "25", 455}};
+    for (const auto& each : kMeasured) {
+        EXPECT_NEAR(free_mib(each.limit, each.percentage), each.mib, 4) << each.percentage;
     }
+}
+
+TEST_F(Limit, SmallerThanTheContextFailsThere) {
+    if (!part().measured()) GTEST_SKIP() << part().name;
+    EXPECT_EQ(with("0=300M")["retain"], CUDA_ERROR_OUT_OF_MEMORY);
+    EXPECT_EQ(
+        with("0=100M", inspect_context, {{"CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "25"}})["retain"],
+        CUDA_ERROR_OUT_OF_MEMORY);
 }
 
 TEST_F(Limit, HoldsForAllocations) {

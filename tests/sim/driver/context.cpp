@@ -1,5 +1,6 @@
 // Contexts that the program makes itself.
 #include <cstring>
+#include <optional>
 
 #include "tests/sim/driver/call.h"
 #include "tests/sim/driver/driver.h"
@@ -17,10 +18,10 @@ unsigned type_of(const CUexecAffinityParam& parameter) {
     return type;
 }
 
-// The affinity that `parameters` ask for; 0 for none.
+// The affinity that `parameters` ask for, if any.
 CUresult read_affinity(const Driver& driver, const sim::Device& device,
-                       const CUexecAffinityParam* parameters, int count, int& sms) {
-    sms = 0;
+                       const CUexecAffinityParam* parameters, int count,
+                       std::optional<sim::Affinity>& affinity) {
     if (count == 0) return CUDA_SUCCESS;
     if (parameters == nullptr || count < 0) return CUDA_ERROR_INVALID_VALUE;
     if (!driver.mps_enabled) return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
@@ -28,10 +29,9 @@ CUresult read_affinity(const Driver& driver, const sim::Device& device,
         if (type_of(parameters[i]) != CU_EXEC_AFFINITY_TYPE_SM_COUNT) {
             return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
         }
-        const auto answer =
-            sim::affinity_sms(parameters[i].param.smCount.val, device.sm_granted, device.sm_total);
-        if (!answer) return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
-        sms = *answer;
+        affinity =
+            sim::affinity(parameters[i].param.smCount.val, device.sm_granted, device.sm_total);
+        if (!affinity) return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
     }
     return CUDA_SUCCESS;
 }
@@ -50,11 +50,11 @@ CUresult create(const char* symbol, CUcontext* context, const CUexecAffinityPara
     }
     if (!driver->valid(ordinal)) return fail(CUDA_ERROR_INVALID_DEVICE);
     const std::lock_guard<std::mutex> lock(driver->mutex);
-    int sms = 0;
-    CUresult result = read_affinity(*driver, driver->at(ordinal), parameters, count, sms);
+    std::optional<sim::Affinity> affinity;
+    CUresult result = read_affinity(*driver, driver->at(ordinal), parameters, count, affinity);
     if (result != CUDA_SUCCESS) return fail(result);
     CUcontext made = nullptr;
-    result = driver->create_context(ordinal, flags, api_version, sms, false, made);
+    result = driver->create_context(ordinal, flags, api_version, affinity, false, made);
     if (result != CUDA_SUCCESS) return fail(result);
     if (!sim::push_current(made)) {
         driver->destroy_context(made);

@@ -1,6 +1,4 @@
 // Contexts: what making and ending one costs, and each thread's stack of current ones.
-#include <algorithm>
-
 #include "tests/sim/driver/driver.h"
 #include "tests/sim/driver/share.h"
 
@@ -19,7 +17,8 @@ thread_local Stack t_stack;
 }  // namespace
 
 CUresult Driver::create_context(CUdevice ordinal, unsigned flags, unsigned api_version,
-                                int affinity_sms, bool primary, CUcontext& context) {
+                                const std::optional<Affinity>& affinity, bool primary,
+                                CUcontext& context) {
     Device& device = at(ordinal);
     const std::uint64_t own = context_bytes(device.sm_granted, mps_enabled);
     if (free_bytes(device) < own) return CUDA_ERROR_OUT_OF_MEMORY;
@@ -28,12 +27,10 @@ CUresult Driver::create_context(CUdevice ordinal, unsigned flags, unsigned api_v
         const CUresult result = mps.attach(device.uuid, mps_id);
         if (result != CUDA_SUCCESS) return result;
     }
-    const int answer = affinity_sms != 0 ? affinity_sms : device.sm_granted;
-    context = new CUctx_st{ordinal,     flags,
-                           api_version, next_context_id_++,
-                           answer,      std::min(answer, device.sm_granted),
-                           mps_id,      own,
-                           primary};
+    const Affinity sms = affinity.value_or(Affinity{device.sm_granted, device.sm_granted});
+    context =
+        new CUctx_st{ordinal, flags, api_version, next_context_id_++, sms.answered, sms.usable,
+                     mps_id,  own,   primary};
     device.used += own;
     contexts.insert(context);
     return CUDA_SUCCESS;

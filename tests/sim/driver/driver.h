@@ -86,9 +86,10 @@ class Driver {
     // The calling thread's current context, or null and why it can't be used.
     CUcontext usable_context(CUresult& why) const;
 
-    // Context life. `affinity_sms` is 0 for a context that asks for none.
-    CUresult create_context(CUdevice device, unsigned flags, unsigned api_version, int affinity_sms,
-                            bool primary, CUcontext& context);
+    // Context life. Without an affinity a context has all that the client was granted.
+    CUresult create_context(CUdevice device, unsigned flags, unsigned api_version,
+                            const std::optional<Affinity>& affinity, bool primary,
+                            CUcontext& context);
     void destroy_context(CUcontext context);
 
     // Bytes still free on the device for this process.

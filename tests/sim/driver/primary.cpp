@@ -62,8 +62,8 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice ordinal) {
     return on_device("cuDevicePrimaryCtxRetain", ordinal, [&](Driver& driver, Device& device) {
         if (context == nullptr) return CUDA_ERROR_INVALID_VALUE;
         if (device.primary == nullptr) {
-            const CUresult result =
-                driver.create_context(ordinal, device.primary_flags, 3020, 0, true, device.primary);
+            const CUresult result = driver.create_context(ordinal, device.primary_flags, 3020,
+                                                          std::nullopt, true, device.primary);
             if (result != CUDA_SUCCESS) return result;
         }
         ++device.primary_uses;

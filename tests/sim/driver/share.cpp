@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 
 #include "tests/sim/node/node.h"
 #include "tests/sim/node/text.h"
@@ -10,6 +11,13 @@ namespace sim {
 namespace {
 
 constexpr int kLeastSms = 8;
+
+// Measured under MPS on a 132-SM part; between and beyond them on the line.
+struct ContextSize {
+    int sms;
+    int mib;
+};
+constexpr ContextSize kContextSizes[] = {{10, 65}, {32, 145}, {66, 271}, {98, 389}, {132, 514}};
 
 // "2G", "2GB", "2048M", "2048MB": bytes. A fraction is read up to its point and leaves no unit:
 // next to nothing. Anything else (no unit, K, blanks) is no limit at all.
@@ -37,12 +45,13 @@ int granted_sms(int sm_total, double percentage) {
     return std::min(std::max(even, kLeastSms), sm_total);
 }
 
-std::optional<int> affinity_sms(unsigned asked, int sm_granted, int sm_total) {
+std::optional<Affinity> affinity(unsigned asked, int sm_granted, int sm_total) {
     if (asked == 0 || asked > static_cast<unsigned>(sm_granted)) return std::nullopt;
-    const int even = (static_cast<int>(asked) + 1) / 2 * 2;
-    // A context with all that its client has carries no affinity of its own, and the driver then
-    // answers the whole device.
-    return even >= sm_granted ? sm_total : std::max(even, kLeastSms);
+    const int even = std::max((static_cast<int>(asked) + 1) / 2 * 2, kLeastSms);
+    if (even < sm_granted || sm_granted == sm_total) return Affinity{even, even};
+    // Measured at 32 of 132 SMs: who asks for the whole of a share is told of the whole device, and
+    // runs on two SMs less than the share.
+    return Affinity{sm_total, std::max(sm_granted - 2, kLeastSms)};
 }
 
 std::vector<MemoryLimit> parse_memory_limits(const std::string& text) {
@@ -57,8 +66,12 @@ std::vector<MemoryLimit> parse_memory_limits(const std::string& text) {
 }
 
 std::uint64_t context_bytes(int sm_count, bool mps) {
-    // Measured under MPS: 145 MiB at 32 SMs, 514 MiB at 132 (and 389 at 98, on the same line).
-    const int mib = std::max(145 + (sm_count - 32) * 369 / 100, 16);
+    const auto* upper = std::find_if(std::begin(kContextSizes), std::end(kContextSizes) - 1,
+                                     [=](const auto& each) { return each.sms >= sm_count; });
+    if (upper == std::begin(kContextSizes)) ++upper;
+    const ContextSize& low = upper[-1];
+    const ContextSize& high = *upper;
+    const int mib = low.mib + (sm_count - low.sms) * (high.mib - low.mib) / (high.sms - low.sms);
     constexpr int kAloneMib = 13;  // measured: 527 MiB at 132 SMs without MPS
     return static_cast<std::uint64_t>(mib + (mps ? 0 : kAloneMib)) * kMiB;
 }

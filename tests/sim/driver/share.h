@@ -16,9 +16,13 @@ double parse_percentage(const char* text);
 // SMs that a client with `percentage` gets of `sm_total`.
 int granted_sms(int sm_total, double percentage);
 
-// What cuCtxGetExecAffinity answers in a context that asked for `asked` SMs, or nullopt if such a
-// context is refused (CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY).
-std::optional<int> affinity_sms(unsigned asked, int sm_granted, int sm_total);
+// What a context that asked for a number of SMs gets.
+struct Affinity {
+    int answered;  // by cuCtxGetExecAffinity
+    int usable;    // SMs that its kernels run on
+};
+// nullopt if such a context is refused (CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY).
+std::optional<Affinity> affinity(unsigned asked, int sm_granted, int sm_total);
 
 // One device's limit as CUDA_MPS_PINNED_DEVICE_MEM_LIMIT gives it.
 struct MemoryLimit {

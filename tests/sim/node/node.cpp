@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
 #include <numeric>
 
 #include "tests/sim/node/text.h"
@@ -12,61 +11,44 @@
 namespace sim {
 namespace {
 
+// SMs of a MIG instance by its number of compute slices.
+using MigSms = std::array<int, 8>;  // 0: no such profile
+constexpr MigSms kHopper{0, 16, 32, 60, 64, 0, 0, 132};
+constexpr MigSms kAmpere{0, 14, 28, 42, 56, 0, 0, 98};
+constexpr MigSms kNoMig{};
+
 struct Model {
     const char* key;
     const char* name;
     int sm_count;
     int cores_per_sm;
     std::uint64_t memory_mib;
+    std::uint64_t nvml_memory_mib;
     int major, minor;
     unsigned pci_device_id;
     int speed;
-    std::map<int, int> mig_sms;  // compute slices -> SMs; empty: no MIG
+    MigSms mig_sms;
 };
 
 // SM counts and memory: NVIDIA's data sheets and nvidia-smi's listings; the H100's were measured.
-const std::array<Model, 4>& models() {
-    static const auto* table = new std::array<Model, 4>{{
-        {"h100",
-         "NVIDIA H100 80GB HBM3",
-         132,
-         128,
-         81079,
-         9,
-         0,
-         0x233010de,
-         4,
-         {{1, 16}, {2, 32}, {3, 60}, {4, 64}, {7, 132}}},
-        {"h200",
-         "NVIDIA H200",
-         132,
-         128,
-         143771,
-         9,
-         0,
-         0x233510de,
-         4,
-         {{1, 16}, {2, 32}, {3, 60}, {4, 64}, {7, 132}}},
-        {"a100",
-         "NVIDIA A100-SXM4-40GB",
-         108,
-         64,
-         40326,
-         8,
-         0,
-         0x20b010de,
-         3,
-         {{1, 14}, {2, 28}, {3, 42}, {4, 56}, {7, 98}}},
-        {"l4", "NVIDIA L4", 58, 128, 22731, 8, 9, 0x27b810de, 2, {}},
-    }};
-    return *table;
-}
+// clang-format off
+constexpr Model kModels[] = {
+    {"h100", "NVIDIA H100 80GB HBM3", 132, 128,  81079,  81559, 9, 0, 0x233010de, 4, kHopper},
+    {"h200", "NVIDIA H200",           132, 128, 143771, 143771, 9, 0, 0x233510de, 4, kHopper},
+    {"a100", "NVIDIA A100-SXM4-40GB", 108,  64,  40326,  40960, 8, 0, 0x20b010de, 3, kAmpere},
+    {"l4",   "NVIDIA L4",              58, 128,  22731,  23034, 8, 9, 0x27b810de, 2, kNoMig},
+};
+// clang-format on
 
 const Model* find_model(const std::string& key) {
-    for (const Model& model : models()) {
+    for (const Model& model : kModels) {
         if (key == model.key) return &model;
     }
     return nullptr;
+}
+
+int sms_of(const Model& model, int slices) {
+    return model.mig_sms[static_cast<std::size_t>(slices)];
 }
 
 // Odd steps run through all 256 values of the first byte, so that every prefix of two digits is
@@ -92,7 +74,8 @@ std::string add_instance(Gpu& gpu, const Model& model, std::size_t gpu_index,
     int gigabytes = 0;
     int end = 0;
     if (std::sscanf(profile.c_str(), "%dg.%dgb%n", &slices, &gigabytes, &end) != 2 ||
-        end != static_cast<int>(profile.size()) || model.mig_sms.count(slices) == 0) {
+        end != static_cast<int>(profile.size()) || slices < 1 || slices > 7 ||
+        sms_of(model, slices) == 0) {
         return "no such MIG profile: " + profile;
     }
     const int slot =
@@ -100,7 +83,7 @@ std::string add_instance(Gpu& gpu, const Model& model, std::size_t gpu_index,
     if (slot + slices > 7) return "more than 7 compute slices: " + profile;
     const auto index = gpu.instances.size();
     gpu.instances.push_back({profile, mig_uuid(gpu_index, index), slot, static_cast<int>(index) + 1,
-                             0, slices, model.mig_sms.at(slices),
+                             0, slices, sms_of(model, slices),
                              static_cast<std::uint64_t>(gigabytes) * 1000 * kMiB});
     return "";
 }
@@ -115,11 +98,12 @@ std::string add_gpu(Node& node, const std::string& description) {
             model->sm_count,
             model->cores_per_sm,
             model->memory_mib * kMiB,
+            model->nvml_memory_mib * kMiB,
             model->major,
             model->minor,
             static_cast<int>(0x10 + index),
             model->pci_device_id,
-            !model->mig_sms.empty(),
+            model->mig_sms != kNoMig,
             model->speed,
             {}};
     for (std::size_t i = 1; i < parts.size(); ++i) {

@@ -29,8 +29,9 @@ struct Gpu {
     std::string uuid;  // "GPU-..."
     int sm_count;
     int cores_per_sm;
-    std::uint64_t memory;  // bytes
-    int major, minor;      // compute capability
+    std::uint64_t memory;       // bytes, as the driver says
+    std::uint64_t nvml_memory;  // bytes, as NVML says: what the driver keeps for itself is in it
+    int major, minor;           // compute capability
     int pci_bus;
     unsigned pci_device_id;  // device << 16 | vendor
     bool can_mig;

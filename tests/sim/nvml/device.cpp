@@ -17,7 +17,7 @@ unsigned int sm_count(nvmlDevice_t device) {
 }
 
 unsigned long long memory(nvmlDevice_t device) {
-    return device->instance != nullptr ? device->instance->memory : device->gpu->memory;
+    return device->instance != nullptr ? device->instance->memory : device->gpu->nvml_memory;
 }
 
 // For what only a whole GPU has.

@@ -33,7 +33,7 @@ nvmlReturn_t nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, unsigned int* c
     const nvmlReturn_t result = check(device, count);
     if (result != NVML_SUCCESS) return result;
     if (device->instance != nullptr) return NVML_ERROR_INVALID_ARGUMENT;
-    *count = can_mig(device) ? kMostInstances : 0;
+    *count = device->gpu->mig_mode() ? kMostInstances : 0;
     return NVML_SUCCESS;
 }
 

@@ -85,7 +85,7 @@ TEST_F(Nvml, MemoryInTwoVersions) {
     ASSERT_EQ(NVML_CALL(nvmlInit_v2), NVML_SUCCESS);
     nvmlMemory_t first{};
     EXPECT_EQ(NVML_CALL(nvmlDeviceGetMemoryInfo, device(0), &first), NVML_SUCCESS);
-    EXPECT_EQ(first.total, 22731 * kMiB);
+    EXPECT_EQ(first.total, 23034 * kMiB);
     nvmlMemory_v2_t second{};
     EXPECT_EQ(NVML_CALL(nvmlDeviceGetMemoryInfo_v2, device(0), &second),
               NVML_ERROR_ARGUMENT_VERSION_MISMATCH);
@@ -101,6 +101,9 @@ TEST_F(Nvml, MigInstancesHaveGaps) {
     EXPECT_EQ(NVML_CALL(nvmlDeviceGetMigMode, device(0), &now, &pending), NVML_ERROR_NOT_SUPPORTED);
     EXPECT_EQ(NVML_CALL(nvmlDeviceGetMigMode, device(2), &now, &pending), NVML_SUCCESS);
     EXPECT_EQ(now, 0U);
+    unsigned int most = 9;
+    EXPECT_EQ(NVML_CALL(nvmlDeviceGetMaxMigDeviceCount, device(2), &most), NVML_SUCCESS);
+    EXPECT_EQ(most, 0U) << "measured: not in MIG mode";
     EXPECT_EQ(NVML_CALL(nvmlDeviceGetMigMode, device(1), &now, &pending), NVML_SUCCESS);
     EXPECT_EQ(now, 1U);
     const Node node = parse_node(kNode);
