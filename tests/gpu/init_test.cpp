@@ -119,7 +119,9 @@ TEST(Init, AFailedOneReadsTheEnvironmentAgain) {
 }
 
 TEST(Init, ThreadsMayRaceIntoIt) {
-    const Report report = in_child({}, [](Cuda& cuda, Report& found) {
+    // The simulated driver alone is too quick for a race; the real one knows no such variable.
+    const Environment slow{{"SIM_CUDA_INIT_DELAY_US", "20000"}};
+    const Report report = in_child(slow, [](Cuda& cuda, Report& found) {
         std::vector<CUresult> results(8, CUDA_ERROR_UNKNOWN);
         std::vector<CUresult> counts(8, CUDA_ERROR_UNKNOWN);
         std::vector<std::thread> threads;
