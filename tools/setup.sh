@@ -3,7 +3,8 @@
 # Sourced with `set -euo pipefail` in force; the caller sets `me` (its name) and `top` (the tree).
 
 cuda_wheel='nvidia-cuda-runtime==13.0.96'
-cuda_include=(${RATION_CUDA_INCLUDE:+"-DRATION_CUDA_INCLUDE=$RATION_CUDA_INCLUDE"})
+# What every preset is configured with.
+configure_options=(${RATION_CUDA_INCLUDE:+"-DRATION_CUDA_INCLUDE=$RATION_CUDA_INCLUDE"})
 
 say() { printf '%s: %s\n' "${me:?}" "$*" >&2; }
 die() {
@@ -66,7 +67,7 @@ ensure_venv() {
 
 # cuda.h 13.0 or newer: where shim/cmake/CudaHeaders.cmake looks, else from NVIDIA's wheel.
 ensure_cuda_headers() {
-    cmake "${cuda_include[@]}" -P "$top/shim/cmake/CudaHeaders.cmake" >/dev/null 2>&1 && return
+    cmake "${configure_options[@]}" -P "$top/shim/cmake/CudaHeaders.cmake" >/dev/null 2>&1 && return
     say "no cuda.h of 13.0 or newer: fetching the headers ($cuda_wheel) into build/cuda-headers"
     ensure_venv
     local work
@@ -107,7 +108,7 @@ timed() {
 build_preset() {
     local preset=$1
     shift
-    timed "configure $preset" cmake -S "$top" --preset "$preset" "${cuda_include[@]}"
+    timed "configure $preset" cmake -S "$top" --preset "$preset" "${configure_options[@]}"
     timed "build $preset" cmake --build "$top/build/$preset" "${@/#/--target=}"
 }
 

@@ -29,6 +29,7 @@ from support import require_namespaces
 
 BUILD, SOURCE = pathlib.Path(), pathlib.Path()
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "config/README.md"]
+MENTIONS = [*DOCUMENTS, "SECURITY.md", "CHANGELOG.md", "shim/README.md"]
 LIMIT_S = 120
 NOT_RUN = {
     "tools/quickstart": "run by .ci/run and, on this build, by quickstart_test.py",
@@ -207,9 +208,24 @@ class Docs(unittest.TestCase):
                     elif not alike(expected, printed):
                         self.assertEqual(expected, printed)
 
+    def test_mentioned_options(self):
+        """`ration COMMAND --option` in running text: such a command and such options exist."""
+        for document in MENTIONS:
+            text = re.sub(r"(?ms)^```.*?^```$", "", (SOURCE / document).read_text())
+            for mention in re.findall(r"`ration ([a-z][^`]*)`", text):
+                words = mention.split(" -- ")[0].split()
+                command = [word for word in words[:2] if re.fullmatch("[a-z]+", word)]
+                help_text = subprocess.run(
+                    [BUILD / "ration", *command, "--help"], capture_output=True, text=True
+                ).stdout
+                with self.subTest(document=document, mention=mention):
+                    self.assertIn("Usage: ration " + command[0], help_text)
+                    for option in (word for word in words if word.startswith("-")):
+                        self.assertRegex(help_text, rf"(?m)(\s|,){re.escape(option)}\b")
+
     def test_links(self):
         """Links between the documents lead somewhere."""
-        for document in DOCUMENTS:
+        for document in MENTIONS:
             text = (SOURCE / document).read_text()
             for target in re.findall(r"\]\(([^)#:]+)\)", text):
                 path = (SOURCE / document).parent / target
