@@ -168,7 +168,8 @@ class Container(Recipe):
         command = ["env", *variables, BUILD / "apps/dlopened"]
         self.assertEqual(json.loads(self.inside(mounts, command))["sms"], QUARTER)
 
-    def test_says_what_is_missing(self):
+    def test_refusal_stops_the_engine(self):
+        """A shell ignores that $(ration-container) failed, so the engine must get what it refuses."""
         script = BUILD / "config/container/ration-container"
         done = subprocess.run(
             ["bash", script, "podman"],
@@ -177,7 +178,8 @@ class Container(Recipe):
             text=True,
         )
         self.assertEqual(done.returncode, 1)
-        self.assertEqual(done.stderr, "ration-container: /nowhere/libration.so is missing\n")
+        self.assertIn("/nowhere/libration.so is missing", done.stderr)
+        self.assertEqual(done.stdout, "--ration-container-refused\n")
 
 
 class Services(Recipe):
