@@ -24,9 +24,10 @@ class Decider {
     Decider(const Policy& policy, const Subject& subject) : policy_(policy), subject_(subject) {}
 
     Decision decide() {
-        const auto rule =
-            std::find_if(policy_.rules.begin(), policy_.rules.end(),
-                         [&](const Rule& candidate) { return matches(candidate.match, subject_); });
+        Names names;
+        const auto rule = std::find_if(
+            policy_.rules.begin(), policy_.rules.end(),
+            [&](const Rule& candidate) { return matches(candidate.match, subject_, names); });
         const Use* use = &policy_.no_match;
         decision_.on_error = policy_.on_error;
         decision_.place = use->place;

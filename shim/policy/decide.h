@@ -6,11 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "shim/policy/names.h"
 #include "shim/policy/policy.h"
 #include "shim/policy/subject.h"
 
 namespace ration::policy {
 
+// Users are compared by the name of their account, or by number. `names` serves many matches.
+bool matches(const Match& match, const Subject& subject, Names& names);
 bool matches(const Match& match, const Subject& subject);
 
 // What the policy says of one process.

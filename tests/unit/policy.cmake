@@ -34,3 +34,7 @@ if(policy_python AND NOT CMAKE_CROSSCOMPILING)
         ${PROJECT_SOURCE_DIR}/config/parsl)
     set_tests_properties(policy_schema PROPERTIES LABELS fast TIMEOUT 60 SKIP_RETURN_CODE 77)
 endif()
+
+# By itself: it stands in front of libc's user database.
+ration_unit_test(policy_names_test SOURCES policy_names_test.cpp
+    LIBRARIES ration_policy ${CMAKE_DL_LIBS})
