@@ -114,6 +114,46 @@ TEST_F(ContextTest, AFullServerIsExplainedOnceAndNotForEver) {
     EXPECT_EQ(fakes_.record().why, "");
 }
 
+// Whatever the call was, it leaves nothing behind.
+TEST_F(ContextTest, OneBeyondTheGrantIsTakenBack) {
+    const auto refused = [this](const char* undone, const auto& make) {
+        begin("share = \"25%\"");
+        driver->context_sms = 132;
+        driver->calls.clear();
+        context_ = nullptr;
+        CaptureStderr();
+        EXPECT_EQ(make(), CUDA_ERROR_NOT_PERMITTED) << undone;
+        EXPECT_THAT(GetCapturedStderr(), HasSubstr("132 SMs, but the grant is 32")) << undone;
+        EXPECT_EQ(driver->calls.size(), 2U) << undone;
+        EXPECT_EQ(driver->calls.back(), undone);
+        EXPECT_EQ(make(), CUDA_ERROR_NOT_PERMITTED) << undone;
+        EXPECT_EQ(driver->calls.size(), 2U) << "the refusal stays";
+        EXPECT_EQ(fakes_.records().back().record.state, state::State::kRefused);
+    };
+    refused("unset", &set_current);
+    refused("pop",
+            [this] { return call(Hook::cuCtxPushCurrent_v2, &::cuCtxPushCurrent_v2, context_); });
+    refused("destroy",
+            [this] { return call(Hook::cuCtxCreate_v2, &::cuCtxCreate_v2, &context_, 0U, 0); });
+    EXPECT_EQ(context_, nullptr);
+    refused("destroy", [this] { return create_v4(nullptr); });
+    refused("release", [this] {
+        return call(Hook::cuDevicePrimaryCtxRetain, &::cuDevicePrimaryCtxRetain, &context_, 0);
+    });
+}
+
+TEST_F(ContextTest, OneThatIsNotCurrentYetIsLookedAtLater) {
+    begin("share = \"25%\"");
+    driver->context_sms = 132;
+    driver->no_current = true;
+    EXPECT_EQ(call(Hook::cuDevicePrimaryCtxRetain, &::cuDevicePrimaryCtxRetain, &context_, 0),
+              CUDA_SUCCESS);
+    driver->no_current = false;
+    CaptureStderr();
+    EXPECT_EQ(set_current(), CUDA_ERROR_NOT_PERMITTED);
+    GetCapturedStderr();
+}
+
 TEST_F(ContextTest, OtherErrorsAreTheDriversOwn) {
     begin("share = \"25%\"");
     driver->context_result = CUDA_ERROR_INVALID_VALUE;

@@ -119,7 +119,8 @@ const std::map<std::string, void*>& symbols() {
     static const std::map<std::string, void*> all = {
         {"cuDeviceGetCount", address(+[](int* count) {
              *count = 1;
-             return driver->initialised ? CUDA_SUCCESS : CUDA_ERROR_NOT_INITIALIZED;
+             return driver->initialised && driver->answers ? CUDA_SUCCESS
+                                                           : CUDA_ERROR_NOT_INITIALIZED;
          })},
         {"cuDeviceGet", address(+[](CUdevice* device, int ordinal) {
              *device = ordinal;
@@ -136,12 +137,11 @@ const std::map<std::string, void*>& symbols() {
          })},
         {"cuCtxGetDevice", address(+[](CUdevice* device) {
              *device = 0;
-             return CUDA_SUCCESS;
+             return driver->no_current ? CUDA_ERROR_INVALID_CONTEXT : CUDA_SUCCESS;
          })},
-        {"cuMemGetInfo_v2", address(+[](std::size_t* free, std::size_t* total) {
-             *free = driver->free_mib << 20;
-             *total = 80ULL << 30;
-             return CUDA_SUCCESS;
+        {"cuCtxGetExecAffinity", address(+[](CUexecAffinityParam* parameter, CUexecAffinityType) {
+             parameter->param.smCount.val = driver->context_sms;
+             return driver->context_sms == 0 ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
          })},
         {"cuCtxDestroy_v2", address(+[](CUcontext) {
              driver->calls.emplace_back("destroy");

@@ -20,6 +20,7 @@ namespace ration::engine {
 struct FakeDriver {
     std::atomic<int> inits{0};
     std::atomic<bool> initialised{false};
+    bool answers = true;  // false: device queries find the driver not initialised
     std::atomic<unsigned> sms{0};
     std::string seen_share, seen_pipe;  // of the first cuInit; "unset"
     bool ignores_share = false;
@@ -27,7 +28,8 @@ struct FakeDriver {
     bool served = true;
     CUresult init_result = CUDA_SUCCESS;
     std::atomic<CUresult> context_result{CUDA_SUCCESS};
-    std::size_t free_mib = 1000;
+    unsigned context_sms = 0;           // what cuCtxGetExecAffinity tells; 0: an error
+    bool no_current = false;            // no context is current in any thread
     std::function<void()> inside_init;  // a tool that the driver loads
     std::vector<unsigned> asked_sms;    // exec affinity of the last cuCtxCreate_v3/_v4
     bool null_parameters = false;

@@ -210,10 +210,10 @@ TEST_F(SessionTest, AThreadThatIsTooEarlyLeavesTheReadingToTheNext) {
     ASSERT_EQ(fakes_.attach(), 0);
     driver->inside_init = [&] {
         driver->inside_init = nullptr;
-        std::thread([&] {
-            init();
-            driver->initialised = false;  // the driver had answered, and was not ready after all
-        }).join();
+        driver->answers = false;
+        std::thread([&] { EXPECT_EQ(init(), CUDA_SUCCESS); }).join();
+        EXPECT_EQ(fakes_.record().state, state::State::kStarting);
+        driver->answers = true;
     };
     EXPECT_EQ(init(), CUDA_SUCCESS);
     EXPECT_EQ(fakes_.record().state, state::State::kGranted);
