@@ -1,6 +1,9 @@
 // Which programs LD_PRELOAD reaches, and what is said of the others.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -102,6 +105,37 @@ TEST_F(ProgramTest, SetGroupIdOfAnotherIsRefused) {
     ASSERT_EQ(chown(file.c_str(), 0, 65534), 0);
     ASSERT_EQ(chmod(file.c_str(), 02755), 0);
     expect_refused(file, kRefused, "set-group-ID");
+}
+
+// What an ordinary user is told of a file with a capability; root is not concerned by one.
+int refused_for_nobody(const std::string& file, bool no_new_privileges) {
+    const pid_t child = fork();
+    if (child == 0) {
+        if (setgid(65534) != 0 || setuid(65534) != 0 ||
+            (no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)) {
+            _exit(2);
+        }
+        const std::string text = inspect_program({file}).obstacle;
+        _exit(text.find("file capabilities") != std::string::npos ? 1 : text.empty() ? 0 : 3);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WEXITSTATUS(status);
+}
+
+TEST_F(ProgramTest, FileCapabilitiesAreRefused) {
+    const std::string file = folder_ / "capable";
+    fs::copy_file("/bin/true", file);
+    ASSERT_EQ(chmod(folder_.path().c_str(), 0755), 0);
+    // CAP_NET_BIND_SERVICE, permitted and effective: struct vfs_cap_data, linux/capability.h
+    const vfs_cap_data capability{VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE,
+                                  {{1U << CAP_NET_BIND_SERVICE, 0}, {0, 0}}};
+    if (setxattr(file.c_str(), "security.capability", &capability, XATTR_CAPS_SZ_2, 0) != 0) {
+        GTEST_SKIP() << "needs root and a file system with capabilities";
+    }
+    expect_reached(file);
+    EXPECT_EQ(refused_for_nobody(file, false), 1);
+    EXPECT_EQ(refused_for_nobody(file, true), 0);
 }
 
 TEST_F(ProgramTest, ScriptIsJudgedByItsInterpreter) {

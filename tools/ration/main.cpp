@@ -140,6 +140,9 @@ int execute(const Command& command, std::vector<std::string> arguments) {
 
 int dispatch(const std::vector<std::string>& arguments) {
     const std::string name = arguments.empty() ? "" : arguments[0];
+    if (name == "help" && arguments.size() == 2) {
+        return dispatch({arguments[1], "--help"});
+    }
     if (name == "--help" || name == "-h" || name == "help") {
         return help();
     }

@@ -61,6 +61,15 @@ void own_directory(const std::string& path, mode_t mode) {
     }
 }
 
+// /run/ration as config/ration.tmpfiles.conf makes it: every user keeps a part of it.
+void make_shared_root(const std::string& path) {
+    if (mkdir(path.c_str(), 0755) == 0) {
+        chmod(path.c_str(), 01777);  // not by mkdir: the umask would take from it
+    } else if (errno != EEXIST) {
+        throw Failure(kFailed, with_errno("cannot make " + path, errno));
+    }
+}
+
 std::string last_lines(const std::string& file, std::size_t count) {
     std::ifstream in(file);
     std::vector<std::string> lines;
@@ -141,8 +150,8 @@ MpsLock::MpsLock(const MpsPlace& place) {
     }
     const mode_t mode = place.system ? 0755 : 0700;
     const std::string root = place.base.substr(0, place.base.rfind('/'));
-    if (place.system && mkdir(root.c_str(), mode) != 0 && errno != EEXIST) {
-        throw Failure(kFailed, with_errno("cannot make " + root, errno));
+    if (place.system) {
+        make_shared_root(root);
     }
     own_directory(place.base, mode);
     own_directory(place.pipe(), mode);
@@ -179,8 +188,11 @@ cuda::MpsPipe start_daemon(const MpsPlace& place, MultiUser multi_user) {
     }
     ChildResult result = launch(place, multi_user != MultiUser::kNo);
     if (result.status != 0 && !result.timed_out && multi_user == MultiUser::kIfSupported) {
-        complain("this MPS has no -multiuser-server: users take turns on the GPU");
-        result = launch(place, false);
+        const ChildResult plain = launch(place, false);
+        if (plain.status == 0) {
+            complain("this MPS has no -multiuser-server: users take turns on the GPU");
+            result = plain;
+        }
     }
     cuda::MpsPipe daemon;
     const auto answers = [&] {
@@ -209,7 +221,7 @@ bool stop_daemon(const cuda::MpsPipe& daemon, const StopPlan& plan) {
         ended = wait_until([&] { return gone(daemon); }, patience, "the MPS daemon's end");
     } catch (const Failure&) {
         // It may have hung up on us in the act of ending.
-        ended = gone(daemon);
+        ended = wait_until([&] { return gone(daemon); }, 1s, "the MPS daemon's end");
         if (!ended && !plan.force) {
             throw;
         }

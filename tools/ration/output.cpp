@@ -44,7 +44,7 @@ void print_json(const Json& value) {
 }
 
 void complain(const std::string& line) {
-    const std::string text = "ration: " + line + "\n";
+    const std::string text = "ration: " + printable(line) + "\n";
     // One write, so that lines of several processes do not mix; nothing can be done if it fails.
     (void)!write(STDERR_FILENO, text.data(), text.size());
 }

@@ -16,7 +16,7 @@ void print_json(const Json& value);
 // stdout, without a newline of its own. Throws Failure if it cannot be written.
 void print(const std::string& text);
 
-// "ration: line" on stderr.
+// "ration: line" on stderr, without the control characters that a name in it may have.
 void complain(const std::string& line);
 
 // Colours, only on a terminal that wants them (NO_COLOR, TERM=dumb).

@@ -105,6 +105,10 @@ class Help(support.Case):
         done = self.start(RATION, "explain", "--json", "--pid", str(2**22 + 1))
         self.assertEqual(json.loads(done.stdout)["exit"], 1)
 
+    def test_help_of_a_command(self):
+        self.assertEqual(self.ration("help", "ps"), self.ration("ps", "--help"))
+        self.assertEqual(self.ration("help"), self.ration("--help"))
+
     def test_version_and_mistakes(self):
         self.assertRegex(self.ration("--version"), r"^ration \d+\.\d+\.\d+\n$")
         for arguments in ([], ["begin"], ["check", "--nonsense"], ["ps", "extra"]):
@@ -117,6 +121,9 @@ class Help(support.Case):
                 env=self.environment, timeout=support.LIMIT_S,
             )
         self.assertEqual(done.returncode, 1)
+
+    def test_names_cannot_speak_to_the_terminal(self):
+        self.assertNotIn("\033", self.complaint("run", "--share", "1%", "\033[2J", code=127))
 
     def test_no_colours_in_a_pipe(self):
         for command in (["ps", "--recent"], ["doctor"], ["mps", "status"]):
