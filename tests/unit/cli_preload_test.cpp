@@ -1,6 +1,8 @@
 // LD_PRELOAD with libration.so merged into it.
 #include <gtest/gtest.h>
 
+#include <ostream>
+
 #include "tools/ration/preload.h"
 
 namespace ration::tool {
@@ -12,6 +14,7 @@ struct Case {
     const char* existing;
     const char* merged;
 };
+void PrintTo(const Case& merge, std::ostream* out) { *out << merge.existing; }
 
 class Merge : public testing::TestWithParam<Case> {};
 

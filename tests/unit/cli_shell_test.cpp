@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdio>
+#include <ostream>
 
 #include "tests/unit/temporary_folder.h"
 #include "tools/ration/shell.h"
@@ -16,6 +17,7 @@ struct Dialect {
     const char* program;
     const char* show;  // prints the variable x
 };
+void PrintTo(const Dialect& dialect, std::ostream* out) { *out << dialect.program; }
 
 std::string output_of(const std::string& command) {
     FILE* pipe = popen(command.c_str(), "r");

@@ -1,7 +1,5 @@
 #include <fmt/core.h>
 
-#include <algorithm>
-
 #include "tools/ration/explanation.h"
 #include "tools/ration/records.h"
 #include "tools/ration/runtime.h"
