@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Runs unmodified programs on a real NVIDIA GPU, bare and inside a share, and compares.
+
+usage: tests/gpu/confined.py [BUILD]     BUILD: folder with libration.so (default build/release)
+
+Programs: a CUDA runtime program built by nvcc with static cudart, CuPy, PyTorch; what the machine does
+not have is listed as skipped. Each runs bare, under share = "25%" by LD_PRELOAD and a policy file, by
+`ration run`, with memory = "2GiB", and without an MPS daemon. Starts an MPS daemon of its own and stops
+it. Exit status: 0 if every line is as the policy says.
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+LIMIT_MIB = 2048
+SMALL_MIB = LIMIT_MIB - 1024  # 1 GiB below the limit: succeeds
+LARGE_MIB = LIMIT_MIB + 256   # 256 MiB above it: error 2
+OUT_OF_MEMORY = 2             # CUDA_ERROR_OUT_OF_MEMORY, cudaErrorMemoryAllocation
+
+
+def granted_sms(percent, total):
+    """What MPS grants: rounded down to an even count, at least 8 (measured, H100)."""
+    return max(8, int(percent * total / 100) // 2 * 2)
+
+
+class Run:
+    def __init__(self, build, work):
+        self.build = build
+        self.work = work
+        self.failures = 0
+        self.environment = dict(os.environ, RATION_RUNTIME_DIR=str(work / "runtime"))
+        for name in list(self.environment):
+            if name.startswith(("CUDA_MPS_", "RATION_")) and name != "RATION_RUNTIME_DIR":
+                del self.environment[name]
+
+    def policy(self, name, text):
+        path = self.work / f"{name}.toml"
+        path.write_text(f"schema = 1\n[partition.test]\n{text}\n[[rule]]\nuse = \"partition.test\"\n")
+        return {"LD_PRELOAD": str(self.build / "libration.so"), "RATION_POLICY": str(path)}
+
+    def execute(self, command, extra=None):
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
+                              timeout=300, env=dict(self.environment, **(extra or {})))
+        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        said = [line for line in done.stderr.splitlines() if line.startswith("ration:")]
+        return done, (json.loads(lines[-1]) if lines else {}), said
+
+    def report(self, what, good, detail):
+        self.failures += not good
+        print(f"{'ok    ' if good else 'NOT OK'}  {what:<46} {detail}", flush=True)
+
+    def ration(self, *arguments):
+        return self.execute([self.build / "ration", *arguments])[0]
+
+
+def programs(work):
+    found = {}
+    nvcc = shutil.which("nvcc")
+    if nvcc:
+        target = work / "runtime_program"
+        subprocess.run([nvcc, "-cudart", "static", "-o", str(target),
+                        str(HERE / "programs/runtime.cu")], check=True)
+        found["nvcc, static cudart"] = [target]
+    for module, label in (("cupy", "CuPy"), ("torch", "PyTorch")):
+        probe = subprocess.run([sys.executable, "-c", f"import {module}; print({module}.__version__)"],
+                               capture_output=True, text=True, check=False)
+        if probe.returncode == 0:
+            name = f"{label} {probe.stdout.split()[-1]}"
+            found[name] = [sys.executable, HERE / f"programs/{module}_program.py"]
+    return found
+
+
+def confine(run, name, command):
+    sizes = [str(SMALL_MIB), str(LARGE_MIB)]
+    _, bare, _ = run.execute([*command, *sizes])
+    total = bare.get("sms", 0)
+    run.report(f"{name}: bare", total > 0 and bare.get("distinct") == total, json.dumps(bare))
+
+    want = granted_sms(25, total)
+    share = run.policy("share", 'share = "25%"')
+    _, result, said = run.execute([*command, *sizes], share)
+    run.report(f"{name}: share = \"25%\"",
+               result.get("sms") == want and result.get("distinct") == want and not said,
+               json.dumps(result) + f" want {want}" + "".join(said))
+
+    _, result, said = run.execute([run.build / "ration", "run", "--share", "25%", "--", *command,
+                                   *sizes])
+    run.report(f"{name}: ration run --share 25%",
+               result.get("sms") == want and result.get("distinct") == want,
+               json.dumps(result) + "".join(said))
+
+    memory = run.policy("memory", f'share = "25%"\nmemory = "{LIMIT_MIB // 1024}GiB"')
+    _, result, said = run.execute([*command, *sizes], memory)
+    run.report(f"{name}: memory = \"2GiB\", {SMALL_MIB} MiB fit, {LARGE_MIB} do not",
+               result.get("small") == 0 and result.get("large") == OUT_OF_MEMORY,
+               json.dumps(result) + "".join(said))
+    return share
+
+
+def main():
+    build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build/release").resolve()
+    with tempfile.TemporaryDirectory(prefix="ration-gpu-") as folder:
+        run = Run(build, pathlib.Path(folder))
+        found = programs(run.work)
+        started = run.ration("mps", "ensure")
+        run.report("ration mps ensure", started.returncode == 0,
+                   (started.stdout + started.stderr).strip().replace("\n", " | "))
+        try:
+            shares = {name: confine(run, name, command) for name, command in found.items()}
+            listed = run.ration("ps", "--recent")
+            print(listed.stdout, end="")
+        finally:
+            stopped = run.ration("mps", "stop")
+            run.report("ration mps stop", stopped.returncode == 0,
+                       (stopped.stdout + stopped.stderr).strip().replace("\n", " | "))
+        for name, command in found.items():
+            done, result, said = run.execute([*command, "1", "1"], shares[name])
+            run.report(f"{name}: no MPS daemon",
+                       done.returncode != 0 and len(said) == 1 and "ration mps ensure" in said[0],
+                       f"exit {done.returncode}, {json.dumps(result)}, {' '.join(said)}")
+    print(f"{run.failures} not as the policy says" if run.failures else "all as the policy says")
+    return 1 if run.failures else 0
+
+
+sys.exit(main())
