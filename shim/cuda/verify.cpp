@@ -126,28 +126,28 @@ std::optional<Refusal> check_served(const Plan& plan, const Reading& reading,
     return std::nullopt;
 }
 
-std::optional<Refusal> check_memory(const Driver& driver, const DeviceGrant& device) {
+ContextCheck check_memory(const Driver& driver, const DeviceGrant& device) {
     std::size_t free = 0;
     std::size_t total = 0;
-    if (device.memory == 0 || driver.cuMemGetInfo_v2(&free, &total) != CUDA_SUCCESS) {
-        return std::nullopt;
-    }
-    if (free >> 20 <= device.memory) return std::nullopt;
-    return refuse("the driver ignored the memory limit of " + std::to_string(device.memory) +
-                  " MiB on " + device.uuid + ": " + std::to_string(free >> 20) +
-                  " MiB are free; memory limits need MPS of CUDA 11.5 or newer");
+    // A primary context may be current before anybody has retained it, and answers no query then:
+    // libcudart sets it first and retains it afterwards (measured: CUDA 13.0).
+    if (driver.cuMemGetInfo_v2(&free, &total) != CUDA_SUCCESS) return {};
+    if (device.memory == 0 || free >> 20 <= device.memory) return {true, std::nullopt};
+    return {true, refuse("the driver ignored the memory limit of " + std::to_string(device.memory) +
+                         " MiB on " + device.uuid + ": " + std::to_string(free >> 20) +
+                         " MiB are free; memory limits need MPS of CUDA 11.5 or newer")};
 }
 
-std::optional<Refusal> check_affinity(const Driver& driver, const DeviceGrant& device) {
+ContextCheck check_affinity(const Driver& driver, const DeviceGrant& device) {
     CUexecAffinityParam affinity{};
     if (driver.cuCtxGetExecAffinity == nullptr ||
         driver.cuCtxGetExecAffinity(&affinity, CU_EXEC_AFFINITY_TYPE_SM_COUNT) != CUDA_SUCCESS ||
         affinity.param.smCount.val <= device.granted) {
-        return std::nullopt;
+        return {true, std::nullopt};
     }
-    return refuse("a context on " + device.uuid + " has " +
-                  std::to_string(affinity.param.smCount.val) + " SMs, but the grant is " +
-                  std::to_string(device.granted) + ": run `ration doctor`");
+    return {true, refuse("a context on " + device.uuid + " has " +
+                         std::to_string(affinity.param.smCount.val) + " SMs, but the grant is " +
+                         std::to_string(device.granted) + ": run `ration doctor`")};
 }
 
 std::string mechanism_of(Applied applied) {
@@ -212,9 +212,9 @@ ContextCheck check_context(const Driver& driver, const Grant& grant) {
     const auto index = static_cast<std::size_t>(ordinal);
     if (index >= grant.devices.size()) return {true, std::nullopt};
     const DeviceGrant& device = grant.devices[index];
-    if (auto refusal = check_memory(driver, device)) return {true, refusal};
-    if (grant.mechanism != "mps") return {true, std::nullopt};
-    return {true, check_affinity(driver, device)};
+    const ContextCheck memory = check_memory(driver, device);
+    if (!memory.done || memory.refusal || grant.mechanism != "mps") return memory;
+    return check_affinity(driver, device);
 }
 
 }  // namespace ration::cuda

@@ -38,7 +38,7 @@ Or<Grant> verify(const Plan& plan, const std::vector<Reading>& readings, const T
 
 // What a look at the current context told.
 struct ContextCheck {
-    bool done = false;  // false: no context is current, look again later
+    bool done = false;  // false: no context is current, or it is not active yet: look again later
     std::optional<Refusal> refusal;
 };
 

@@ -191,6 +191,7 @@ struct Answers {
     CUresult device = CUDA_SUCCESS;
     std::size_t free_mib = 0;
     unsigned affinity = 0;
+    CUresult memory = CUDA_SUCCESS;
 };
 Answers answers;
 
@@ -203,7 +204,7 @@ Driver answering() {
     driver.cuMemGetInfo_v2 = [](std::size_t* free, std::size_t* total) {
         *free = answers.free_mib << 20;
         *total = 80ULL << 30;
-        return CUDA_SUCCESS;
+        return answers.memory;
     };
     driver.cuCtxGetExecAffinity = [](CUexecAffinityParam* parameter, CUexecAffinityType type) {
         parameter->type = type;
@@ -215,6 +216,13 @@ Driver answering() {
 
 TEST(CheckContext, WaitsForOneThatIsCurrent) {
     answers = {CUDA_ERROR_INVALID_CONTEXT, 0, 0};
+    EXPECT_FALSE(check_context(answering(), mps_grant(2048)).done);
+}
+
+// Else the hooks would be gone when libcudart retains it, and error 808 would pass without a word.
+TEST(CheckContext, WaitsForAPrimaryContextThatIsRetained) {
+    answers = {CUDA_SUCCESS, 0, 132, CUDA_ERROR_CONTEXT_IS_DESTROYED};
+    EXPECT_FALSE(check_context(answering(), mps_grant(0)).done);
     EXPECT_FALSE(check_context(answering(), mps_grant(2048)).done);
 }
 

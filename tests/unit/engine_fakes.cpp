@@ -139,6 +139,10 @@ const std::map<std::string, void*>& symbols() {
              *device = 0;
              return driver->no_current ? CUDA_ERROR_INVALID_CONTEXT : CUDA_SUCCESS;
          })},
+        {"cuMemGetInfo_v2", address(+[](std::size_t* free, std::size_t* total) {
+             *free = *total = 0;
+             return CUDA_SUCCESS;
+         })},
         {"cuCtxGetExecAffinity", address(+[](CUexecAffinityParam* parameter, CUexecAffinityType) {
              parameter->param.smCount.val = driver->context_sms;
              return driver->context_sms == 0 ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
