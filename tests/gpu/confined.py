@@ -5,7 +5,8 @@ usage: tests/gpu/confined.py [BUILD]     BUILD: folder with libration.so (defaul
 
 Programs: a CUDA runtime program built by nvcc with static cudart, CuPy, PyTorch; what the machine does
 not have is listed as skipped. Each runs bare, under share = "25%" by LD_PRELOAD and a policy file, by
-`ration run`, with memory = "2GiB", and without an MPS daemon. Starts an MPS daemon of its own and stops
+`ration run`, with memory = "2GiB", beside as many clients as the MPS server takes, and without an MPS
+daemon. Starts an MPS daemon of its own and stops
 it. Exit status: 0 if every line is as the policy says.
 """
 import json
@@ -102,6 +103,40 @@ def confine(run, name, command):
     return share
 
 
+CLIENTS = 60  # of which the server takes 48 (drivers up to CUDA 13.0), or all
+HOLD = """
+import ctypes, sys
+driver, context = ctypes.CDLL("libcuda.so.1"), ctypes.c_void_p()
+driver.cuInit(0)
+print(driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0), flush=True)
+sys.stdin.read()
+"""
+
+
+def fill_server(run):
+    """Starts clients until the server is full; the list of their processes."""
+    environment = dict(run.environment, LD_PRELOAD=str(run.build / "libration.so"),
+                       RATION_SHARE="100%")
+    clients = [subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
+               for _ in range(CLIENTS)]
+    codes = [client.stdout.readline().strip() for client in clients]
+    print(f"        {codes.count('0')} of {CLIENTS} clients have a context, the others got "
+          f"{sorted(set(codes) - {'0'})}")
+    return clients
+
+
+def beside_a_full_server(run, found, shares):
+    clients = fill_server(run)
+    for name, command in found.items():
+        done, result, said = run.execute([*command, "1", "1"], shares[name])
+        run.report(f"{name}: the server is full",
+                   done.returncode != 0 and len(said) == 1 and "as many clients" in said[0],
+                   f"exit {done.returncode}, {json.dumps(result)}, {' '.join(said)}")
+    for client in clients:
+        client.communicate()
+
+
 def main():
     build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build/release").resolve()
     with tempfile.TemporaryDirectory(prefix="ration-gpu-") as folder:
@@ -112,6 +147,7 @@ def main():
                    (started.stdout + started.stderr).strip().replace("\n", " | "))
         try:
             shares = {name: confine(run, name, command) for name, command in found.items()}
+            beside_a_full_server(run, found, shares)
             listed = run.ration("ps", "--recent")
             print(listed.stdout, end="")
         finally:

@@ -80,7 +80,7 @@ TEST_F(Daemon, AnswersCommands) {
     int status = -1;
     EXPECT_EQ(daemon_->command("get_default_active_thread_percentage", &status), "100.0\n");
     EXPECT_EQ(status, 0);
-    EXPECT_EQ(daemon_->command("ps"), "");
+    EXPECT_EQ(daemon_->command("ps"), "Server not found\n");
     EXPECT_EQ(daemon_->command("get_server_status"), "A server PID is required\n");
     EXPECT_EQ(daemon_->command("help"), "Unknown command \"help\"\n");
     EXPECT_EQ(daemon_->command("get_default_device_pinned_mem_limit 0"), "");
@@ -90,6 +90,7 @@ TEST_F(Daemon, HasAServerOnceAClientCame) {
     EXPECT_EQ(server(), "");
     EXPECT_TRUE(mps_on());
     ASSERT_NE(server(), "");
+    EXPECT_EQ(daemon_->command("ps"), "") << "its client has gone again";
     EXPECT_EQ(daemon_->command("get_server_status " + server()), "ACTIVE\n");
     EXPECT_EQ(daemon_->command("get_active_thread_percentage " + server()), "100.0\n");
     EXPECT_EQ(daemon_->command("get_client_list " + server()), "") << "it has gone again";

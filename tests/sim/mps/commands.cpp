@@ -39,6 +39,7 @@ std::string row(const std::array<std::string, 6>& cells) {
 }
 
 std::string ps(const Registry& registry) {
+    if (!registry.server) return "Server not found\n";
     constexpr std::size_t kUuidShown = 22;
     std::map<int, std::string> rows;  // in the order of the context ids
     for (const auto& [fd, client] : registry.clients) {
