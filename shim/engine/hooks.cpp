@@ -107,7 +107,12 @@ CUresult hook::cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device) {
     return guarded([&](Session& session) {
         const Driver& driver = session.driver();
         return session.context([&] { return driver.cuDevicePrimaryCtxRetain(context, device); },
-                               [&] { driver.cuDevicePrimaryCtxRelease_v2(device); });
+                               [&] {
+                                   // Before CUDA 11 there is an older one, and no MPS to speak of.
+                                   if (driver.cuDevicePrimaryCtxRelease_v2 != nullptr) {
+                                       driver.cuDevicePrimaryCtxRelease_v2(device);
+                                   }
+                               });
     });
 }
 

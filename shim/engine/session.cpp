@@ -30,7 +30,22 @@ cuda::Surroundings surroundings() {
             }};
 }
 
-Ruling rule_here() { return rule(policy::find(&variable), policy::this_process(), surroundings()); }
+Ruling rule_here() {
+    const policy::Found found = policy::find(&variable);
+    for (const policy::Diagnostic& place : found.passed_over) {
+        log::write(log::Level::kInfo, "does not count: " + format(place));
+    }
+    return rule(found, policy::this_process(), surroundings());
+}
+
+// What the driver is told, for RATION_LOG_LEVEL=debug.
+std::string edits_text(const cuda::Plan& plan) {
+    std::string text;
+    for (const cuda::Edits* edits : {&plan.temporary, &plan.lasting}) {
+        for (const cuda::Edit& edit : *edits) text += " " + edit.name + "=" + edit.value;
+    }
+    return text.empty() ? " nothing" : text;
+}
 
 std::string with_code(const std::string& what, CUresult code) {
     return what + " answered error " + std::to_string(code);
@@ -87,13 +102,18 @@ void Session::start(bool routed_before) {
         if (routed_before) route_all(false);
         return;
     }
+    log::write(log::Level::kDebug, ruling_.record.partition + " by " + ruling_.record.policy +
+                                       "; tells the driver:" + edits_text(ruling_.plan));
     code_ = ruling_.code;
     stage_ = refused ? Stage::kRefused : Stage::kWaiting;
     route_all(true);
 }
 
+// An entry point that this driver lacks stays the front's.
 void Session::route(Hook hook, bool to_us) const {
-    front_.route(static_cast<uint32_t>(hook), to_us ? hook_function(hook) : nullptr);
+    const auto row = static_cast<uint32_t>(hook);
+    const bool ours = to_us && front_.real(row) != nullptr;
+    front_.route(row, ours ? hook_function(hook) : nullptr);
 }
 
 void Session::route_all(bool to_us) const {

@@ -55,6 +55,15 @@ TEST_F(ContextTest, AfterTheFirstOnlyAffinityIsStillOurs) {
     EXPECT_FALSE(is_real(Hook::cuCtxCreate_v4));
 }
 
+TEST_F(ContextTest, AnEntryPointThatTheDriverLacksIsNeverOurs) {
+    driver->lacks_v4 = true;
+    begin("share = \"25%\"");
+    EXPECT_TRUE(is_real(Hook::cuCtxCreate_v4));
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+    EXPECT_TRUE(is_real(Hook::cuCtxCreate_v4));
+    EXPECT_FALSE(is_real(Hook::cuCtxCreate_v3));
+}
+
 TEST_F(ContextTest, WithoutAShareNothingIsOursAfterTheFirst) {
     begin("priority = 1");
     EXPECT_EQ(set_current(), CUDA_SUCCESS);

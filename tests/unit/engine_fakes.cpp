@@ -100,7 +100,7 @@ void* real(uint32_t hook) {
         case Hook::cuCtxCreate_v3:
             return address(&create_v3);
         case Hook::cuCtxCreate_v4:
-            return address(&create_v4);
+            return driver->lacks_v4 ? nullptr : address(&create_v4);
         case Hook::cuDevicePrimaryCtxRetain:
             return address(
                 +[](CUcontext* context, CUdevice) { return fake_context("retain", context); });

@@ -23,6 +23,7 @@ struct FakeDriver {
     bool answers = true;  // false: device queries find the driver not initialised
     std::atomic<unsigned> sms{0};
     std::string seen_share, seen_pipe;  // of the first cuInit; "unset"
+    bool lacks_v4 = false;              // is older than cuCtxCreate_v4
     bool ignores_share = false;
     bool has_mps_attribute = true;
     bool served = true;
