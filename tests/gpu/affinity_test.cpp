@@ -129,10 +129,8 @@ TEST_F(Affinity, AskingForTheWholeShareReadsBackAsTheWholeDevice) {
     for (const unsigned count : {granted - 1, granted}) {
         EXPECT_EQ(report[std::to_string(count) + " result"], CUDA_SUCCESS);
         EXPECT_EQ(report[std::to_string(count) + " granted"], part().sms);
+        // 30 and 10 of 32 were seen: what an earlier context of the process had.
         EXPECT_LE(report[std::to_string(count) + " distinct"], granted) << "yet it has no more";
-        if (part().measured()) {
-            EXPECT_EQ(report[std::to_string(count) + " distinct"], 30) << count;
-        }
     }
     EXPECT_EQ(report["sms_after"], granted);
 }

@@ -50,7 +50,7 @@ std::optional<Affinity> affinity(unsigned asked, int sm_granted, int sm_total) {
     const int even = std::max((static_cast<int>(asked) + 1) / 2 * 2, kLeastSms);
     if (even < sm_granted || sm_granted == sm_total) return Affinity{even, even};
     // Measured at 32 of 132 SMs: who asks for the whole of a share is told of the whole device, and
-    // runs on two SMs less than the share.
+    // runs on fewer SMs than the share has: 30 or 10, by the contexts that the process had before.
     return Affinity{sm_total, std::max(sm_granted - 2, kLeastSms)};
 }
 
