@@ -1,5 +1,6 @@
 #include "shim/preload/engine.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,10 +34,12 @@ bool set(const char* variable) {
     return value != nullptr && *value != '\0';
 }
 
-bool exists(const char* folder, const char* file) {
+// True also where we may not look: the engine finds out, and a locked policy fails closed.
+bool may_exist(const char* folder, const char* file) {
     char path[4096];
     if (strlen(folder) + strlen(file) >= sizeof path) return true;
-    return access(strcat(strcpy(path, folder), file), F_OK) == 0;
+    if (access(strcat(strcpy(path, folder), file), F_OK) == 0) return true;
+    return errno != ENOENT && errno != ENOTDIR;
 }
 
 // Errs on the side of "yes": the engine knows exactly. The places are those of
@@ -46,12 +49,13 @@ bool policy_in_sight() {
          {"RATION_POLICY", "RATION_SHARE", "RATION_MEMORY", "RATION_DEVICE", "RATION_MIG"}) {
         if (set(variable)) return true;
     }
-    if (exists("/etc/ration", "/policy.toml") || exists("/etc/ration", "/policy.d") ||
-        exists("/run/ration", "/policy.d")) {
+    if (may_exist("/etc/ration", "/policy.toml") || may_exist("/etc/ration", "/policy.d") ||
+        may_exist("/run/ration", "/policy.d")) {
         return true;
     }
-    if (set("XDG_CONFIG_HOME")) return exists(getenv("XDG_CONFIG_HOME"), "/ration/policy.toml");
-    return set("HOME") && exists(getenv("HOME"), "/.config/ration/policy.toml");
+    const char* const config = getenv("XDG_CONFIG_HOME");
+    if (config != nullptr && config[0] == '/') return may_exist(config, "/ration/policy.toml");
+    return set("HOME") && may_exist(getenv("HOME"), "/.config/ration/policy.toml");
 }
 
 Attached refuse(const char* text, const char* detail) {

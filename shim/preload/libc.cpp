@@ -1,8 +1,12 @@
 #include "shim/preload/libc.h"
 
 #include <dlfcn.h>
+#include <signal.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -18,6 +22,34 @@ using Dlerror = char* (*)();
 Dlopen real_dlopen() { return reinterpret_cast<Dlopen>(objects::next_definition("dlopen")); }
 
 std::atomic<Dlsym> known_dlsym{nullptr};
+
+// Keeps SIGPIPE from ending the program when nobody reads its stderr any more: blocked in this
+// thread, and taken away again if our write raised it. By system call, because sigprocmask may be
+// interposed and pthread_sigmask was not always in libc. The kernel's signal set is one 64-bit
+// word.
+class NoSigpipe {
+  public:
+    NoSigpipe() {
+        uint64_t pending = 0;
+        syscall(SYS_rt_sigpending, &pending, sizeof pending);
+        was_pending_ = (pending & kSigpipe) != 0;
+        syscall(SYS_rt_sigprocmask, SIG_BLOCK, &kSigpipe, &former_, sizeof former_);
+    }
+    ~NoSigpipe() {
+        const timespec now{};
+        if (!was_pending_) {
+            syscall(SYS_rt_sigtimedwait, &kSigpipe, nullptr, &now, sizeof kSigpipe);
+        }
+        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &former_, nullptr, sizeof former_);
+    }
+    NoSigpipe(const NoSigpipe&) = delete;
+    NoSigpipe& operator=(const NoSigpipe&) = delete;
+
+  private:
+    static constexpr uint64_t kSigpipe = uint64_t{1} << (SIGPIPE - 1);
+    uint64_t former_ = 0;
+    bool was_pending_ = false;
+};
 
 }  // namespace
 
@@ -59,6 +91,7 @@ void pin(const char* soname) {
 }
 
 void say(const char* text) {
+    const NoSigpipe guard;
     char prefix[] = "ration: ";
     char newline[] = "\n";
     const iovec parts[] = {
