@@ -20,6 +20,10 @@ std::optional<std::size_t> not_utf8(std::string_view text) {
 
 constexpr std::size_t kMarkDistance = 64;
 
+std::size_t skip_mark(std::string_view text) {
+    return text.substr(0, kByteOrderMark.size()) == kByteOrderMark ? kByteOrderMark.size() : 0;
+}
+
 bool within_key(char byte) {
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
            (byte >= '0' && byte <= '9') || byte == '_' || byte == '-' || byte == ' ' ||
@@ -50,9 +54,10 @@ std::size_t skip_string(std::string_view text, std::size_t at) {
     return text.size();
 }
 
+// Goes through what is neither string nor comment.
 std::optional<std::size_t> too_deep(std::string_view text) {
     unsigned dots = 0;
-    for (std::size_t at = 0; at < text.size();) {
+    for (std::size_t at = skip_mark(text); at < text.size();) {
         const char byte = text[at];
         if (byte == '"' || byte == '\'') {
             at = skip_string(text, at);
@@ -91,7 +96,7 @@ std::optional<Flaw> find_flaw(std::string_view text) {
 }
 
 Lines::Lines(std::string_view text) : text_(text) {
-    std::size_t at = text.substr(0, 3) == kByteOrderMark ? 3 : 0;
+    std::size_t at = skip_mark(text);
     starts_.push_back({at, 0});
     for (std::size_t count = 0; at < text.size();) {
         if (count % kMarkDistance == 0) marks_.push_back(at);

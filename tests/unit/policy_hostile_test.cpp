@@ -142,6 +142,16 @@ TEST(Hostile, AssumptionsOfTheParserMayBreak) {
     }
 }
 
+TEST(Hostile, LettersBeyondAsciiMayStandAnywhere) {
+    for (const char* text : {"x = \u00e9", "\u00e9 = 1", "x = 0\u00e9", "x = [0\"\u00e9\"]"}) {
+        EXPECT_EQ(read_text(text).problems.size(), 1U) << text;
+    }
+    EXPECT_EQ(lines(read_text("schema = 1 # \u00e9\n[[rule]]\nuse = \"ignore\"\n"
+                              "exe = \"\"\"a\\\n   \u00e9\"\"\"\n")
+                        .problems),
+              std::vector<std::string>());
+}
+
 TEST(Hostile, AMessageIsOneLine) {
     for (const char* text :
          {"schema = 1\n\"a\\nb\" = 1\n", "schema = 1\n[partition.\"a\\u0000\\n\"]\n",
