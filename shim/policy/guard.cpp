@@ -18,7 +18,7 @@ std::optional<std::size_t> not_utf8(std::string_view text) {
     return std::nullopt;
 }
 
-constexpr std::size_t kMarkDistance = 64;
+constexpr std::size_t kMarkDistance = 16;
 
 std::size_t skip_mark(std::string_view text) {
     return text.substr(0, kByteOrderMark.size()) == kByteOrderMark ? kByteOrderMark.size() : 0;
@@ -104,12 +104,13 @@ Lines::Lines(std::string_view text) : text_(text) {
         at += first_character(text.substr(at)).length;
         ++count;
         if (ends_line) starts_.push_back({at, count});
+        ascii_ = count == at;
     }
 }
 
 Position Lines::in_bytes(Position in_characters) const {
     const auto [line, column] = in_characters;
-    if (line == 0 || line > starts_.size() || column == 0) return in_characters;
+    if (ascii_ || line == 0 || line > starts_.size() || column == 0) return in_characters;
     const Start& start = starts_[line - 1];
     const std::size_t character = start.characters + column - 1;
     if (character / kMarkDistance >= marks_.size()) {

@@ -41,7 +41,8 @@ class Lines {
     };
     std::string_view text_;
     std::vector<Start> starts_;       // of each line, the byte order mark not counted
-    std::vector<std::size_t> marks_;  // offset of every 64th character
+    std::vector<std::size_t> marks_;  // offset of every 16th character
+    bool ascii_ = true;               // a character is a byte
 };
 
 }  // namespace ration::policy

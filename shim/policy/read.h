@@ -33,7 +33,7 @@ Loaded read(const std::vector<Source>& sources);
 
 // The policy that `ration run --share ... ` asks for: one partition for everything, called
 // "partition.NAME" ("partition.run" without --name). Empty strings mean "not given"; `device` is a
-// list with commas. Problems name the option ("--share: ...").
+// list with commas. Problems name the option ("--share: ..."). Never throws.
 struct Inline {
     std::string share, memory, device, mig, name;
 };

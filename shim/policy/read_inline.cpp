@@ -94,6 +94,14 @@ class InlineReader {
 
 }  // namespace
 
-Loaded read_inline(const Inline& options) { return InlineReader(options).read(); }
+Loaded read_inline(const Inline& options) {
+    try {
+        return InlineReader(options).read();
+    } catch (...) {  // nothing but a want of memory throws
+        Loaded failed;
+        failed.problems.push_back({{}, "no memory to read the flags"});
+        return failed;
+    }
+}
 
 }  // namespace ration::policy

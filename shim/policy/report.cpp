@@ -1,5 +1,7 @@
 #include "shim/policy/report.h"
 
+#include <algorithm>
+
 namespace ration::policy {
 
 void report_unknown_key(const Entry& entry, const std::string& table,
@@ -10,20 +12,19 @@ void report_unknown_key(const Entry& entry, const std::string& table,
 
 int read_word(const std::string& key, const Value& value, std::initializer_list<const char*> words,
               Report& report) {
+    if (value.kind == Value::Kind::kString) {
+        const auto found = std::find(words.begin(), words.end(), value.text);
+        if (found != words.end()) return static_cast<int>(found - words.begin());
+    }
     std::vector<std::string> allowed;
     for (const char* word : words) allowed.push_back('"' + std::string(word) + '"');
     if (value.kind != Value::Kind::kString) {
         report.wrong_type(key, value, join(allowed));
-        return -1;
+    } else {
+        report.add(value.where, key + ' ' + quote(value.text) + " is unknown" +
+                                    suggestion(value.text, {words.begin(), words.end()}) +
+                                    "; allowed: " + join(allowed));
     }
-    int index = 0;
-    for (const char* word : words) {
-        if (value.text == word) return index;
-        ++index;
-    }
-    const std::vector<std::string> bare(words.begin(), words.end());
-    report.add(value.where, key + ' ' + quote(value.text) + " is unknown" +
-                                suggestion(value.text, bare) + "; allowed: " + join(allowed));
     return -1;
 }
 
@@ -34,18 +35,19 @@ bool read_boolean(const std::string& key, const Value& value, Report& report) {
 
 unsigned read_integer(const std::string& key, const Value& value, unsigned low, unsigned high,
                       Report& report) {
+    const bool integer = value.kind == Value::Kind::kInteger;
+    if (integer && value.integer >= low && value.integer <= high) {
+        return static_cast<unsigned>(value.integer);
+    }
     const std::string allowed =
         "an integer from " + std::to_string(low) + " to " + std::to_string(high);
-    if (value.kind != Value::Kind::kInteger) {
-        report.wrong_type(key, value, allowed);
-        return 0;
-    }
-    if (value.integer < low || value.integer > high) {
+    if (integer) {
         report.add(value.where, key + ' ' + std::to_string(value.integer) +
                                     " is out of range; allowed: " + allowed);
-        return 0;
+    } else {
+        report.wrong_type(key, value, allowed);
     }
-    return static_cast<unsigned>(value.integer);
+    return 0;
 }
 
 void for_each_item(const std::string& key, const Value& value, Report& report,

@@ -227,6 +227,7 @@ Found find(const Environment& environment, const SitePaths& paths) {
         Found failed;
         failed.kind = Found::Kind::kPolicy;
         failed.origin = "site";
+        failed.loaded.problems.push_back({{}, "no memory to look for a policy"});
         return failed;
     }
 }

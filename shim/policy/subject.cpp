@@ -59,23 +59,9 @@ std::vector<std::string> read_arguments() {
     return out;
 }
 
-// proc_pid_cgroup: "0::/path" for version 2, "4:memory:/path" for each hierarchy of version 1.
 std::string read_cgroup() {
     const auto file = read_file("/proc/self/cgroup", kLongestCgroups);
-    if (!file) return {};
-    std::string_view first;
-    for (std::string_view rest = file->text; !rest.empty();) {
-        const std::size_t end = std::min(rest.find('\n'), rest.size());
-        const std::string_view line = rest.substr(0, end);
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-        const std::size_t colon = line.find(':');
-        const std::size_t path =
-            colon == std::string_view::npos ? colon : line.find(':', colon + 1);
-        if (path == std::string_view::npos) continue;
-        if (line.substr(0, 3) == "0::") return std::string(line.substr(3));
-        if (first.empty()) first = line.substr(path + 1);
-    }
-    return std::string(first);
+    return file ? cgroup_of(file->text) : std::string();
 }
 
 std::string read_host() {
@@ -146,6 +132,22 @@ class ThisProcess final : public Subject {
 std::atomic<const ThisProcess*> current{nullptr};
 
 }  // namespace
+
+std::string cgroup_of(std::string_view text) {
+    std::string_view first;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        const std::string_view line = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        // ID:CONTROLLERS:PATH; version 2 is "0::PATH".
+        if (line.substr(0, 3) == "0::") return std::string(line.substr(3));
+        const std::size_t colon = line.find(':');
+        if (colon == std::string_view::npos) continue;
+        const std::size_t path = line.find(':', colon + 1);
+        if (path != std::string_view::npos && first.empty()) first = line.substr(path + 1);
+    }
+    return std::string(first);
+}
 
 // After a fork the answers are new ones (the child may have been moved to another cgroup), and so
 // is the mutex, which another thread may have held. What is replaced stays: somebody may look at

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ration::policy {
@@ -27,6 +28,10 @@ class Subject {
 // This process. The environment is read with getenv at each call, so that what a worker sets on
 // itself before its first GPU call counts.
 const Subject& this_process();
+
+// The path of a process's cgroup in what /proc/PID/cgroup says (proc_pid_cgroup(5)): that of
+// version 2, else that of the first hierarchy of version 1. Empty if there is none.
+std::string cgroup_of(std::string_view text);
 
 // First script argument among `arguments` if arguments[0] or `exe` names a known interpreter
 // (python*, perl, ruby, bash, sh, julia, Rscript, node, lua*); "-c" and "-m NAME" give "-c" and

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "shim/policy/subject.h"
+#include "temporary_folder.h"
 
 namespace ration::policy {
 namespace {
@@ -48,6 +49,41 @@ TEST(ThisProcess, IsAnotherOneAfterAFork) {
     ASSERT_EQ(waitpid(child, &status, 0), child);
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     EXPECT_EQ(&this_process(), parent);
+}
+
+TEST(Cgroup, IsThatOfVersionTwoElseTheFirst) {
+    EXPECT_EQ(cgroup_of("0::/user.slice/session-2.scope\n"), "/user.slice/session-2.scope");
+    EXPECT_EQ(cgroup_of("4:memory:/a\n0::/b:c\n"), "/b:c");
+    EXPECT_EQ(cgroup_of("4:cpu,cpuacct:/a\n3:memory:/b\n"), "/a");
+    EXPECT_EQ(cgroup_of("1:name=systemd:/a"), "/a");
+    EXPECT_EQ(cgroup_of(""), "");
+    EXPECT_EQ(cgroup_of("nonsense\nmore:nonsense\n"), "");
+}
+
+// Run again below, as a program that was replaced while it runs.
+TEST(ThisProcess, DISABLED_SaysItsPath) {
+    const std::string path = getenv("RATION_TEST_PATH");
+    ASSERT_EQ(unlink(path.c_str()), 0);
+    EXPECT_EQ(this_process().exe(), path);
+    EXPECT_EQ(this_process().argv(), path + " --gtest_also_run_disabled_tests a  b");
+    EXPECT_EQ(this_process().script(), "");
+}
+
+TEST(ThisProcess, HasThePathThatItsFileHad) {
+    const TemporaryFolder folder;
+    const std::string copy = folder / "copy";
+    std::filesystem::copy_file("/proc/self/exe", copy);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        setenv("RATION_TEST_PATH", copy.c_str(), 1);
+        setenv("GTEST_FILTER", "*DISABLED_SaysItsPath", 1);
+        execl(copy.c_str(), copy.c_str(), "--gtest_also_run_disabled_tests", "a", "", "b", nullptr);
+        _exit(127);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 TEST(ThisProcess, MayBeAskedFromSeveralThreads) {
