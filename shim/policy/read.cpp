@@ -44,15 +44,13 @@ void read_defaults(const std::string& key, const Value& value, Draft& draft, Rep
     if (defaults.no_match) draft.policy.no_match = *defaults.no_match;
 }
 
-// Whatever is not plainly `false` locks: a slip of the pen must not open what its writer closed.
 void read_locked(const std::string& key, const Value& value, Draft& draft, Report& report) {
-    const bool locked = read_boolean(key, value, report);
-    const bool open = value.kind == Value::Kind::kBoolean && !locked;
-    if (!draft.site && locked) {
+    if (!read_boolean(key, value, report)) return;
+    if (!draft.site) {
         report.add(value.where,
                    "locked = true outside of a site file; allowed: in /etc/ration and /run/ration");
+        return;
     }
-    if (!draft.site || open) return;
     draft.policy.locked = true;
     draft.locks.push_back(report.place(value.where));
 }
@@ -84,8 +82,13 @@ bool check_schema(const Value& root, Report& report) {
     return false;
 }
 
-// For a text that cannot be understood: whether it may have been meant to lock.
-bool mentions_lock(std::string_view text) {
+// For a text with mistakes: whether it may have been meant to lock. A slip of the pen must not open
+// what its writer closed.
+bool may_lock(std::string_view text, const std::optional<Value>& root) {
+    const Entry* locked = root ? find_entry(*root, "locked") : nullptr;
+    if (locked != nullptr && locked->value.kind == Value::Kind::kBoolean) {
+        return locked->value.boolean;
+    }
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = std::min(text.find('\n', at), text.size());
         const std::string_view line = text.substr(at, end - at);
@@ -99,6 +102,7 @@ void read_source(const Source& source, Draft& draft) {
     draft.policy.files.push_back(source.file);
     draft.site = source.site;
     Report report(source.file, draft.problems);
+    const std::size_t before = report.count();
     if (source.site && source.world_writable) {
         report.add({},
                    "the file is writable by everyone; allowed: a site policy that only its "
@@ -106,10 +110,12 @@ void read_source(const Source& source, Draft& draft) {
     }
     const auto root = parse_document(source.file, source.text, draft.problems);
     if (root && check_schema(*root, report)) {
-        return read_table(*root, "the policy", kTopKeys, draft, report);
+        read_table(*root, "the policy", kTopKeys, draft, report);
+    } else {
+        draft.incomplete = true;
     }
-    draft.incomplete = true;
-    draft.policy.locked = draft.policy.locked || (source.site && mentions_lock(source.text));
+    const bool broken = report.count() != before;
+    if (source.site && broken && may_lock(source.text, root)) draft.policy.locked = true;
 }
 
 bool defined(const Policy& policy, const std::string& name) {

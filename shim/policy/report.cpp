@@ -6,8 +6,12 @@ namespace ration::policy {
 
 void report_unknown_key(const Entry& entry, const std::string& table,
                         const std::vector<std::string>& allowed, Report& report) {
-    report.add(entry.where, "unknown key " + quote(entry.key) + " in " + table +
-                                suggestion(entry.key, allowed) + "; allowed: " + join(allowed));
+    // TOML reads a key that stands behind a table's header as that table's.
+    const bool late = entry.key == "schema" || entry.key == "locked";
+    const std::string hint =
+        late ? " (it belongs before the first table)" : suggestion(entry.key, allowed);
+    report.add(entry.where, "unknown key " + quote(entry.key) + " in " + table + hint +
+                                "; allowed: " + join(allowed));
 }
 
 int read_word(const std::string& key, const Value& value, std::initializer_list<const char*> words,

@@ -48,11 +48,11 @@ inline constexpr const char* kNameVariable = "RATION_NAME";
 // ($HOME/.config by default); else the site's files: etc/policy.toml, etc/policy.d/*.toml,
 // run/policy.d/*.toml, each folder in lexical order. Never throws.
 //
-// A site policy is locked if one of its files says `locked` with anything but false, other mistakes
-// in it or not; if a file that is not even TOML has the word outside of a comment; or if a file
-// cannot be read at all. Then its problems are the result: a slip in a locked policy must not open
-// it, and users cannot cause one. A site file that plainly does not lock, broken or not, is what
-// everybody may overrule anyway, and must not stand in the way of those who do.
+// A site policy is locked if one of its files says `locked = true`, other mistakes in it or not; if
+// a file with mistakes has the word outside of comments and does not plainly say false; or if a
+// file cannot be read at all. Then its problems are the result: a slip in a locked policy must not
+// open it, and users cannot cause one. A site file that plainly does not lock, broken or not, is
+// what everybody may overrule anyway, and must not stand in the way of those who do.
 Found find(const Environment& environment, const SitePaths& paths = {});
 
 // Reads one regular file as a source. nullopt, a problem and errno if it cannot be read.

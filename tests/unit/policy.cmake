@@ -17,7 +17,12 @@ ration_unit_test(policy_unit
         policy_subject_test.cpp
         policy_wording_test.cpp
     LIBRARIES ration_policy)
+add_executable(policy_self policy_self.cpp)
+set_target_properties(policy_self PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+target_link_libraries(policy_self PRIVATE ration_policy)
+add_dependencies(policy_unit policy_self)
 target_compile_definitions(policy_unit PRIVATE
+    POLICY_SELF="$<TARGET_FILE:policy_self>"
     POLICY_FIXTURES="${CMAKE_CURRENT_SOURCE_DIR}/policy"
     POLICY_EXAMPLES="${PROJECT_SOURCE_DIR}/config"
     POLICY_SCHEMA="${PROJECT_SOURCE_DIR}/config/policy.schema.json")

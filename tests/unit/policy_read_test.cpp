@@ -210,6 +210,9 @@ TEST(Read, WhatMayBeMeantToLockLocks) {
     EXPECT_TRUE(locked("schema = 1\nlocked = 1\n"));
     EXPECT_TRUE(locked("schema = 1\nlocked = true\n[\n"));
     EXPECT_TRUE(locked("schema = 2\nlocked = true\n"));
+    EXPECT_TRUE(locked("schema = 2\nlock.mode = \"locked\"\n"));
+    EXPECT_TRUE(locked("schema = 1\n[defaults]\nlocked = true\nno_match = \"deny\"\n"));
+    EXPECT_FALSE(locked("schema = 1\nlocked = false\n[defaults]\nlocked = true\n"));
     EXPECT_FALSE(locked("schema = 1\nlocked = false\n"));
     EXPECT_FALSE(locked("schema = 1\nlocke = true\n"));
     EXPECT_FALSE(locked("schema = 1\n# locked = true\n[\n"));

@@ -60,30 +60,17 @@ TEST(Cgroup, IsThatOfVersionTwoElseTheFirst) {
     EXPECT_EQ(cgroup_of("nonsense\nmore:nonsense\n"), "");
 }
 
-// Run again below, as a program that was replaced while it runs.
-TEST(ThisProcess, DISABLED_SaysItsPath) {
-    const std::string path = getenv("RATION_TEST_PATH");
-    ASSERT_EQ(unlink(path.c_str()), 0);
-    EXPECT_EQ(this_process().exe(), path);
-    EXPECT_EQ(this_process().argv(), path + " --gtest_also_run_disabled_tests a  b");
-    EXPECT_EQ(this_process().script(), "");
-}
-
-TEST(ThisProcess, HasThePathThatItsFileHad) {
+TEST(ThisProcess, IsWhatItWasStartedAs) {
     const TemporaryFolder folder;
-    const std::string copy = folder / "copy";
-    std::filesystem::copy_file("/proc/self/exe", copy);
-    const pid_t child = fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-        setenv("RATION_TEST_PATH", copy.c_str(), 1);
-        setenv("GTEST_FILTER", "*DISABLED_SaysItsPath", 1);
-        execl(copy.c_str(), copy.c_str(), "--gtest_also_run_disabled_tests", "a", "", "b", nullptr);
-        _exit(127);
-    }
-    int status = 0;
-    ASSERT_EQ(waitpid(child, &status, 0), child);
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    const std::string copy = folder / "python3";
+    std::filesystem::copy_file(POLICY_SELF, copy);
+    const std::string command = copy + " -u train.py '' 'a  b'";
+    FILE* program = popen(command.c_str(), "r");
+    ASSERT_NE(program, nullptr);
+    char line[1024] = {};
+    ASSERT_NE(fgets(line, sizeof line, program), nullptr);
+    EXPECT_EQ(pclose(program), 0);
+    EXPECT_EQ(line, copy + "|" + copy + " -u train.py  a  b|train.py\n");
 }
 
 TEST(ThisProcess, MayBeAskedFromSeveralThreads) {
