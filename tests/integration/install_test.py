@@ -13,7 +13,7 @@ import unittest
 
 BUILD, SOURCE = pathlib.Path(), pathlib.Path()
 TARGETS = ["ration_preload", "ration_engine", "ration_cli"]
-BUILD_LIMIT_S = 800
+BUILD_LIMIT_S = 1400
 
 
 def run(*command, **options):
@@ -60,7 +60,11 @@ class Install(unittest.TestCase):
             f"{relative}/libration.so",
             f"{relative}/libration-engine.so",
             "lib/tmpfiles.d/ration.conf",
+            "lib/systemd/system/ration-mps.service",
             "share/ration/examples/quarter.toml",
+            "share/ration/policy.schema.json",
+            "share/man/man1/ration.1",
+            "share/bash-completion/completions/ration",
         }
         self.assertLessEqual(expected, self.files())
 
