@@ -23,4 +23,7 @@ ration_python_test(recipes TIMEOUT 120)
 ration_python_test(quickstart TIMEOUT 120)
 ration_python_test(cuda_confine TIMEOUT 240)
 ration_python_test(docs TIMEOUT 180)
-ration_python_test(install TIMEOUT 900)
+ration_python_test(install TIMEOUT 1500)
+ration_python_test(bench TIMEOUT 1500)
+# Both build the release preset.
+set_tests_properties(install bench PROPERTIES RESOURCE_LOCK release_build)

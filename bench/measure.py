@@ -1,0 +1,240 @@
+"""Runs the programs of build/<preset>/bench-bin, bare and with ration by turns, and prints a table.
+
+usage: measure.py BUILD [--quick] [--json]
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+RULES = 100
+TOGETHER = 50
+LIMIT_S = 120
+
+
+class Bench:
+    """The build under test, the simulated node, and how often things are repeated."""
+
+    def __init__(self, build, folder, quick):
+        self.build, self.folder, self.quick = build, folder, quick
+        self.bin = build / "bench-bin"
+        self.library = build / "libration.so"
+        self.policy = folder / "policy.toml"
+        self.policy.write_text(policy(RULES))
+        (folder / "runtime").mkdir()
+
+    def times(self, full, quick):
+        return quick if self.quick else full
+
+    def environment(self, **more):
+        # What the caller has set for CUDA or ration must not colour the runs.
+        kept = {key: value for key, value in os.environ.items()
+                if not key.startswith(("CUDA_", "RATION_", "SIM_", "LD_"))}
+        return {**kept, "LD_LIBRARY_PATH": str(self.build / "sim"), "SIM_CUDA_GPUS": "h100",
+                "PATH": f"{self.build / 'sim/bin'}:{kept.get('PATH', '/usr/bin:/bin')}",
+                "RATION_RUNTIME_DIR": str(self.folder / "runtime"),
+                **{key: str(value) for key, value in more.items()}}
+
+    def confined(self):
+        return self.environment(LD_PRELOAD=self.library, RATION_POLICY=self.policy)
+
+    def ration(self, *arguments):
+        return output([self.build / "ration", *arguments], self.environment())
+
+    @contextlib.contextmanager
+    def daemon(self):
+        """A simulated MPS daemon; gives its pipe directory."""
+        self.ration("mps", "ensure")
+        try:
+            yield next(self.folder.glob("runtime/u*/mps/pipe"))
+        finally:
+            self.ration("mps", "stop")
+
+
+def output(command, environment):
+    done = subprocess.run([str(word) for word in command], env=environment, capture_output=True,
+                          text=True, timeout=LIMIT_S, check=False)
+    if done.returncode != 0:
+        sys.exit(f"bench: {command[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+# Groups that exist wherever this runs, as those of a site's policy do.
+GROUPS = ["audio", "video", "cdrom", "games", "users", "mail", "news", "proxy", "backup", "tape", "tty",
+          "disk"]
+
+
+def policy(rules):
+    """A site's policy: the last of its rules matches, the others ask about everything that rules can."""
+    keys = ['exe = "/opt/site/app-{}/bin/*"', 'argv = "*--experiment={} *"', 'user = ["user{}", "guest{}"]',
+            'env = {{ PROJECT = "project-{}-*", SLURM_JOB_ID = "*" }}', 'cgroup = "*/job_{}/*"',
+            'host = "node{}-*"', 'exe = "*/python3*"\nscript = "*/train_{}.py"', 'group = "{group}"']
+    text = 'schema = 1\n\n[partition.quarter]\nshare = "25%"\nmemory = "10GiB"\n'
+    for number in range(rules - 1):
+        key = keys[number % len(keys)].format(
+            number, number, group=GROUPS[number // len(keys) % len(GROUPS)])
+        text += f'\n[[rule]]\n{key}\nuse = "partition.quarter"\n'
+    return text + '\n[[rule]]\nexe = "*/first_call"\nuse = "partition.quarter"\n'
+
+
+class Caller:
+    """One first_call process, which waits for its start signal."""
+
+    def __init__(self, bench, environment):
+        self.process = subprocess.Popen([bench.bin / "first_call"], env=environment, text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
+        self.process.stdout.readline()
+
+    def go(self):
+        self.process.stdin.write("g")
+        self.process.stdin.flush()
+
+    def result(self):
+        """CPU time, begin and end of its cuInit, in ns."""
+        code, *numbers = (int(word) for word in self.process.stdout.readline().split())
+        return numbers if code == 0 else self.fail(code)
+
+    def fail(self, code):
+        sys.exit(f"bench: cuInit returned {code}: {self.end().strip()}")
+
+    def end(self):
+        """What it wrote to stderr."""
+        return self.process.communicate(timeout=LIMIT_S)[1]
+
+
+def first_calls(callers):
+    """The results of all, which set out together."""
+    for caller in callers:
+        caller.go()
+    results = [caller.result() for caller in callers]
+    for caller in callers:
+        caller.end()
+    return results
+
+
+def paired(columns):
+    """Medians of the first column and of what the others add to it. Pairs of one round: what else the
+    machine does changes from one second to the next."""
+    base, *others = columns
+    return [statistics.median(base),
+            *(statistics.median(b - a for a, b in zip(base, other)) for other in others)]
+
+
+def start_up(bench):
+    objects = [bench.bin / "empty.so", bench.library]
+    text = output([bench.bin / "start_up", bench.times(3000, 20), bench.bin / "idle", *objects],
+                  bench.environment())
+    columns = [[int(word) / 1000 for word in column]
+               for column in zip(*(line.split() for line in text.splitlines()))]
+    bare, empty, ration = paired(columns[::2])
+    _, empty_cpu, ration_cpu = paired(columns[1::2])
+    # Below a microsecond the difference is noise, and so is what is divided by it.
+    return {"what": "start-up of a program without a GPU", "unit": "us", "bare": bare,
+            "ration": bare + ration, "added": ration,
+            "beside": f"an empty object adds {empty:.1f} us; of this CPU time: {empty_cpu:.1f} us, "
+                      f"and {ration_cpu:.1f} us with ration",
+            "figure": ration / empty if empty > 1 else None, "budget": 1.6, "of": "times an empty object"}
+
+
+def linked_call(bench):
+    def medians(environment):
+        text = output([bench.bin / "linked_call", "--benchmark_format=json",
+                       f"--benchmark_min_time={bench.times(0.05, 0.001)}",
+                       f"--benchmark_repetitions={bench.times(9, 3)}",
+                       "--benchmark_enable_random_interleaving=true",
+                       "--benchmark_report_aggregates_only=true"], environment)
+        rows = {row["name"]: row for row in json.loads(text)["benchmarks"]}
+        if any(row.get("error_occurred") for row in rows.values()):
+            sys.exit("bench: linked_call could not find the driver's own address")
+        return rows["linked_median"]["cpu_time"], rows["driver_median"]["cpu_time"]
+
+    # No rule for it: unenforced, but the engine is loaded and has decided.
+    runs = {"bare": [], "ration": []}
+    for _ in range(bench.times(5, 1)):
+        runs["bare"].append(medians(bench.environment()))
+        runs["ration"].append(medians(bench.confined()))
+    bare, ration = (statistics.median(linked for linked, _ in runs[key]) for key in runs)
+    # Less what two addresses of one function differ by anyway.
+    added = [statistics.median(linked - driver for linked, driver in runs[key]) for key in runs]
+    return {"what": "linked driver call, unenforced", "unit": "ns", "bare": bare, "ration": ration,
+            "added": added[1] - added[0], "beside": "", "figure": added[1] - added[0], "budget": 2,
+            "of": "ns more"}
+
+
+def first_call(bench, pipe):
+    by_hand = bench.environment(CUDA_MPS_PIPE_DIRECTORY=pipe, CUDA_MPS_ACTIVE_THREAD_PERCENTAGE=25,
+                                CUDA_MPS_PINNED_DEVICE_MEM_LIMIT="0=10240M")
+    environments = [bench.environment(), by_hand, bench.confined()]
+    rounds = []
+    for _ in range(bench.times(100, 2)):
+        rounds.append([first_calls([Caller(bench, environment)])[0][0] / 1e6
+                       for environment in environments])
+    bare, hand, ration = paired(list(zip(*rounds)))
+    return {"what": f"first GPU call, CPU time ({RULES} rules)", "unit": "ms", "bare": bare,
+            "ration": bare + ration, "added": ration,
+            "beside": f"the same share set by hand adds {hand:.2f} ms", "figure": ration, "budget": 2,
+            "of": "ms more"}
+
+
+def together(bench, cpu_ms):
+    def at_once(environment):
+        """Wall time from the first begin to the last end, and the CPU time of all, in ms."""
+        results = first_calls([Caller(bench, environment) for _ in range(TOGETHER)])
+        cpu, begin, end = zip(*results)
+        return (max(end) - min(begin)) / 1e6, sum(cpu) / 1e6
+
+    rounds = [(*at_once(bench.environment()), *at_once(bench.confined()))
+              for _ in range(bench.times(7, 1))]
+    bare, _, ration, cpu = (statistics.median(column) for column in zip(*rounds))
+    cores = len(os.sched_getaffinity(0))
+    ideal = cpu_ms * TOGETHER / cores
+    return {"what": f"{TOGETHER} first calls at once", "unit": "ms", "bare": bare, "ration": ration,
+            "added": ration - bare,
+            "beside": f"CPU time of one x {TOGETHER} / {cores} cores: {ideal:.1f} ms; "
+                      f"CPU time of all {TOGETHER}: {cpu:.1f} ms",
+            "figure": ration / ideal, "budget": 2, "of": "times that"}
+
+
+def table(rows):
+    yield f"{'':40} {'bare':>10} {'ration':>10} {'added':>10}   {'figure':>6}  budget"
+    for row in rows:
+        values = " ".join(f"{row[key]:7.1f} {row['unit']}" for key in ("bare", "ration", "added"))
+        verdict = {True: "pass", False: "OVER", None: "not measurable, too noisy"}[row["pass"]]
+        figure = "" if row["figure"] is None else f"{row['figure']:.2f}"
+        yield f"{row['what']:40} {values}   {figure:>6}  {row['budget']} {row['of']}: {verdict}"
+        if row["beside"]:
+            yield f"    {row['beside']}"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ration-bench-") as folder:
+        bench = Bench(arguments.build.resolve(), pathlib.Path(folder), arguments.quick)
+        rows = [start_up(bench)]
+        with bench.daemon() as pipe:
+            rows += [linked_call(bench), first_call(bench, pipe)]
+            rows.append(together(bench, rows[-1]["ration"]))
+    for row in rows:
+        row["pass"] = None if row["figure"] is None else row["figure"] <= row["budget"]
+    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    if arguments.json:
+        print(json.dumps({"cores": cores, "load": load, "rows": rows}, indent=2))
+        return
+    print("\n".join(table(rows)))
+    if load > cores:
+        print(f"the machine was busy (load {load:.1f} on {cores} cores): run it again when it is idle")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,2 @@
+/* Nothing. Only what the compiler and the linker put into every shared object. */
+typedef int nothing;

@@ -1,0 +1,54 @@
+"""bench/run works on the release build and gives a figure for each budget. What the figures are is no
+matter here: nothing in the tests depends on time.
+
+Arguments: build folder, source folder.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import unittest
+
+BUILD, SOURCE = pathlib.Path(), pathlib.Path()
+
+
+def run(*command):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=SOURCE)
+    if done.returncode != 0:
+        raise AssertionError(f"{command}: {done.returncode}\n{done.stdout[-4000:]}{done.stderr}")
+    return done.stdout
+
+
+class Bench(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.release = SOURCE / "build/release"
+        run("cmake", "--preset", "release")
+        run("cmake", "--build", cls.release)
+
+    def bench(self, *options):
+        return run(SOURCE / "bench/run", "--build", self.release, "--quick", *options)
+
+    def test_there_is_a_figure_for_each_budget(self):
+        rows = json.loads(self.bench("--json"))["rows"]
+        self.assertEqual([row["budget"] for row in rows], [1.6, 2, 2, 2])
+        for row in rows:
+            self.assertGreater(row["bare"], 0, row)
+            self.assertGreater(row["ration"], 0, row)
+
+    def test_the_table_has_a_verdict_for_each(self):
+        table = self.bench()
+        for what in ("start-up", "linked driver call", "first GPU call", "50 first calls"):
+            self.assertRegex(table, rf"(?m)^{what}.*: (pass|OVER|not measurable, too noisy)$")
+
+    def test_says_what_is_missing(self):
+        done = subprocess.run([SOURCE / "bench/run", "--build", SOURCE / "tests"], capture_output=True,
+                              text=True)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("has no benchmarks", done.stderr)
+
+
+if __name__ == "__main__":
+    BUILD, SOURCE = (pathlib.Path(argument) for argument in sys.argv[1:3])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])
