@@ -53,6 +53,7 @@ class Run:
 
     def report(self, what, good, detail):
         self.failures += not good
+        detail = detail.replace(str(self.work), "WORK")
         print(f"{'ok    ' if good else 'NOT OK'}  {what:<46} {detail}", flush=True)
 
     def ration(self, *arguments):
@@ -147,9 +148,8 @@ def main():
                    (started.stdout + started.stderr).strip().replace("\n", " | "))
         try:
             shares = {name: confine(run, name, command) for name, command in found.items()}
+            print(run.ration("ps", "--recent").stdout, end="")
             beside_a_full_server(run, found, shares)
-            listed = run.ration("ps", "--recent")
-            print(listed.stdout, end="")
         finally:
             stopped = run.ration("mps", "stop")
             run.report("ration mps stop", stopped.returncode == 0,
