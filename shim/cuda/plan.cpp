@@ -188,8 +188,8 @@ class Planner {
                           "), which bound their memory themselves: leave memory out");
         }
         if (partition_.memory) {
-            for (std::size_t i = 0; i < plan_.goals.size(); ++i) {
-                if (auto refusal = limit_one(plan_.goals[i], limits)) return refusal;
+            for (const Goal& goal : plan_.goals) {
+                if (auto refusal = limit_one(goal, limits)) return refusal;
             }
         }
         for (Goal& goal : plan_.goals) {
