@@ -41,8 +41,8 @@ class Overlay {
     // Some time after leave: a setenv that was under way then may have brought `temporary` back.
     void tidy();
 
-    // For the only thread of a forked child: takes back what other threads of the parent, which do
-    // not exist here, were inside of.
+    // For a forked child, in one thread: takes back what other threads of the parent, which do not
+    // exist here, were inside of.
     void leave_in_child();
 
   private:

@@ -10,6 +10,7 @@
 #include "shim/engine/log.h"
 #include "shim/engine/totals.h"
 #include "shim/policy/search.h"
+#include "shim/state/turn.h"
 
 namespace ration::engine {
 namespace {
@@ -17,6 +18,7 @@ namespace {
 using cuda::Refusal;
 
 std::atomic<Session*> newest{nullptr};
+state::Turn::Word beginning{0};
 
 std::optional<std::string> variable(const std::string& name) {
     const char* const value = getenv(name.c_str());
@@ -63,6 +65,11 @@ Session::Session(const ration_front& front, Session* former, Ruling ruling)
       recorder_(ruling_.record) {}
 
 void Session::begin(const ration_front& front) {
+    const state::Turn turn(beginning);
+    replace(front);
+}
+
+void Session::replace(const ration_front& front) {
     Session* const former = newest.load(std::memory_order_acquire);
     const bool forked = former != nullptr && former->pid_ != getpid();
     // The parent may have been inside cuInit in another thread.
@@ -80,8 +87,13 @@ void Session::end() {
 }
 
 Session& Session::current() {
-    Session* const session = newest.load(std::memory_order_acquire);
-    if (session->pid_ != getpid()) begin(session->front_);
+    Session* session = newest.load(std::memory_order_acquire);
+    if (session->pid_ == getpid()) return *session;
+    // Several threads of a child may come here at once: the first begins, the others find its
+    // session.
+    const state::Turn turn(beginning);
+    session = newest.load(std::memory_order_acquire);
+    if (session->pid_ != getpid()) replace(session->front_);
     return *newest.load(std::memory_order_acquire);
 }
 

@@ -51,6 +51,8 @@ class Session {
     const cuda::Driver& driver() const { return driver_; }
 
   private:
+    static void replace(const ration_front& front);
+
     // Only ever goes forward; kRefused and kUntouched are final.
     enum class Stage { kUntouched, kWaiting, kGranted, kRefused };
 

@@ -1,4 +1,3 @@
-#include <sched.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -7,34 +6,12 @@
 
 #include "shim/state/own_file.h"
 #include "shim/state/records_file.h"
+#include "shim/state/turn.h"
 
 namespace ration::state {
 namespace {
 
 std::atomic<int> held_descriptor{-1};
-
-// One thread at a time, by process id: a child forked while another thread of its parent was inside
-// finds a foreign id and enters, where a mutex would stay locked for ever.
-class Turn {
-  public:
-    explicit Turn(std::atomic<pid_t>& inside) : inside_(inside) {
-        const pid_t self = getpid();
-        pid_t seen = inside_.load(std::memory_order_relaxed);
-        while (seen == self || !inside_.compare_exchange_weak(seen, self, std::memory_order_acquire,
-                                                              std::memory_order_relaxed)) {
-            if (seen == self) {
-                sched_yield();
-                seen = inside_.load(std::memory_order_relaxed);
-            }
-        }
-    }
-    ~Turn() { inside_.store(0, std::memory_order_release); }
-    Turn(const Turn&) = delete;
-    Turn& operator=(const Turn&) = delete;
-
-  private:
-    std::atomic<pid_t>& inside_;
-};
 
 class FilePublisher final : public Publisher {
   public:
@@ -56,7 +33,7 @@ class FilePublisher final : public Publisher {
 
     std::string part_;
     uid_t uid_;
-    std::atomic<pid_t> inside_{0};
+    Turn::Word inside_{0};
     pid_t owner_ = 0;  // the process that holds slot_
     int fd_ = -1;      // not a Descriptor: whoever closed it may have opened another of its number
     dev_t device_ = 0;

@@ -32,6 +32,8 @@ struct FakeDriver {
     unsigned context_sms = 0;           // what cuCtxGetExecAffinity tells; 0: an error
     bool no_current = false;            // no context is current in any thread
     std::function<void()> inside_init;  // a tool that the driver loads
+    std::atomic<int> begins{0};         // sessions that looked the driver's functions up
+    bool slow_to_begin = false;         // other threads get their turn meanwhile
     std::vector<unsigned> asked_sms;    // exec affinity of the last cuCtxCreate_v3/_v4
     bool null_parameters = false;
     std::vector<std::string> calls;  // of contexts

@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <barrier>
 #include <thread>
 
 #include "shim/engine/session.h"
@@ -308,6 +309,40 @@ TEST_F(SessionTest, AChildIsFreeOfItsParentsThreads) {
         }).join();
     };
     EXPECT_EQ(init(), CUDA_SUCCESS);
+}
+
+// The threads of a child meet in the first hooked call.
+int first_calls_of_a_child() {
+    constexpr int kThreads = 8;
+    alarm(60);
+    driver->init_result = CUDA_SUCCESS;
+    driver->slow_to_begin = true;
+    driver->begins = 0;
+    std::barrier together(kThreads);
+    std::atomic<int> good{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+        threads.emplace_back([&] {
+            together.arrive_and_wait();
+            good += init() == CUDA_SUCCESS;
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    if (driver->begins != 1) return 1;
+    if (variable("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE") != "unset") return 2;
+    return good == kThreads && driver->seen_share == "25" ? 0 : 3;
+}
+
+TEST_F(SessionTest, TheThreadsOfAChildBeginOneSession) {
+    fakes_.policy(kQuarter);
+    driver->init_result = CUDA_ERROR_MPS_SERVER_NOT_READY;
+    CaptureStderr();
+    ASSERT_EQ(fakes_.attach(), 0);
+    EXPECT_EQ(init(), CUDA_ERROR_MPS_SERVER_NOT_READY);
+    EXPECT_EQ(in_child(&first_calls_of_a_child), 0);
+    EXPECT_EQ(in_child([] { return in_child(&first_calls_of_a_child); }), 0) << "of its child";
+    GetCapturedStderr();
+    EXPECT_EQ(fakes_.records().size(), 3U);
 }
 
 TEST_F(SessionTest, KeepsErrno) {
