@@ -8,6 +8,8 @@
 #include <charconv>
 #include <string_view>
 
+#include "shim/state/quiet_signals.h"
+
 namespace ration::cuda {
 namespace {
 
@@ -60,9 +62,12 @@ void store_totals(const std::string& folder, const Totals& totals) {
     for (const auto& [uuid, sms] : totals) text += uuid + " " + std::to_string(sms) + "\n";
     if (text.size() > kLongest) return;
     const std::string fresh = file_in(folder) + "." + std::to_string(getpid());
+    // Left behind by a process of this id that was killed in between.
+    unlink(fresh.c_str());
     const int descriptor =
         open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (descriptor < 0) return;
+    const state::QuietSignals guard;
     const bool written =
         write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size());
     close(descriptor);

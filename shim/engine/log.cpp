@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <atomic>
 
 #include "shim/engine/errno_keeper.h"
+#include "shim/state/quiet_signals.h"
 
 namespace ration::engine::log {
 namespace {
@@ -19,7 +19,7 @@ namespace {
 constexpr std::string_view kNames[] = {"off", "error", "warn", "info", "debug"};
 
 // Read afresh for each line: lines are few, and what a worker sets on itself counts.
-std::string_view destination() {
+std::string destination() {
     const char* const value = getenv("RATION_LOG");
     return value == nullptr ? "" : value;
 }
@@ -33,37 +33,9 @@ Level threshold() {
     return destination().empty() ? Level::kWarn : Level::kInfo;
 }
 
-// Holds SIGPIPE back in this thread alone while it writes to what may be a closed pipe, and takes
-// back the one that the write raised. Signal handlers and the process's mask are not touched.
-class NoSigpipe {
-  public:
-    NoSigpipe() {
-        sigemptyset(&pipe_);
-        sigaddset(&pipe_, SIGPIPE);
-        sigset_t pending;
-        sigpending(&pending);
-        was_pending_ = sigismember(&pending, SIGPIPE) == 1;
-        if (!was_pending_) pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-    }
-    ~NoSigpipe() {
-        if (was_pending_) return;
-        const timespec at_once{};
-        while (sigtimedwait(&pipe_, nullptr, &at_once) < 0 && errno == EINTR) {
-        }
-        pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    }
-    NoSigpipe(const NoSigpipe&) = delete;
-    NoSigpipe& operator=(const NoSigpipe&) = delete;
-
-  private:
-    sigset_t pipe_;
-    sigset_t before_;
-    bool was_pending_;
-};
-
 // A line that a full disk cuts short stays short: there is nobody to tell.
 void put(int descriptor, const std::string& line) {
-    const NoSigpipe guard;
+    const state::QuietSignals guard;
     ssize_t written = 0;
     do {
         written = ::write(descriptor, line.data(), line.size());
@@ -133,7 +105,7 @@ bool wanted(Level level) { return level != Level::kOff && level <= threshold(); 
 void write(Level level, std::string_view text) {
     const ErrnoKeeper keeper;
     if (!wanted(level)) return;
-    const std::string_view where = destination();
+    const std::string where = destination();
     const bool to_terminal = where == "stderr";
     if (level <= Level::kWarn || to_terminal) to_stderr(text);
     if (!where.empty() && !to_terminal) to_file(where, level, text);

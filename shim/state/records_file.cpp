@@ -12,6 +12,7 @@
 #include <numeric>
 
 #include "shim/state/directory.h"
+#include "shim/state/quiet_signals.h"
 
 namespace ration::state {
 namespace {
@@ -28,8 +29,19 @@ constexpr off_t claimed_offset(unsigned slot) {
 bool read_all(int fd, void* data, std::size_t size, off_t offset) {
     return pread(fd, data, size, offset) == static_cast<ssize_t>(size);
 }
+// False with the reason in errno; what a full file system or a limit cut short is tried again for
+// it.
 bool write_all(int fd, const void* data, std::size_t size, off_t offset) {
-    return pwrite(fd, data, size, offset) == static_cast<ssize_t>(size);
+    const QuietSignals guard;
+    const char* rest = static_cast<const char*>(data);
+    while (size > 0) {
+        const ssize_t written = pwrite(fd, rest, size, offset);
+        if (written <= 0) return false;
+        rest += written;
+        offset += written;
+        size -= static_cast<std::size_t>(written);
+    }
+    return true;
 }
 
 struct flock first_byte(short type, off_t offset) {
@@ -52,6 +64,7 @@ void unlock(int fd, unsigned slot) {
 }
 
 bool write_empty_file(int fd) {
+    const QuietSignals guard;
     const FileHeader header = make_header();
     return write_all(fd, &header, sizeof header, 0) && ftruncate(fd, kSlotsOffset) == 0;
 }
@@ -59,11 +72,7 @@ bool write_empty_file(int fd) {
 // Gives the finished file its name; somebody else's that is there already is as good.
 bool publish_name(int part, int fd, const char* temporary) {
     if (temporary != nullptr) {
-        const bool linked = linkat(part, temporary, part, kFileName, 0) == 0 || errno == EEXIST;
-        const int error = errno;
-        unlinkat(part, temporary, 0);
-        errno = error;
-        return linked;
+        return linkat(part, temporary, part, kFileName, 0) == 0 || errno == EEXIST;
     }
     const std::string self = "/proc/self/fd/" + std::to_string(fd);
     return linkat(AT_FDCWD, self.c_str(), part, kFileName, AT_SYMLINK_FOLLOW) == 0 ||
@@ -80,12 +89,18 @@ bool create_records(int part, mode_t mode) {
     const Descriptor nameless(openat(part, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
     if (nameless && fill_and_name(part, nameless.get(), mode, nullptr)) return true;
     // A file system without O_TMPFILE, or no /proc: a name of our own first.
-    if (errno == ENOSPC || errno == EDQUOT || errno == EROFS || errno == EACCES) return false;
+    for (const int hopeless : {ENOSPC, EDQUOT, EFBIG, EROFS, EACCES}) {
+        if (errno == hopeless) return false;
+    }
     const std::string name = "new-" + std::to_string(getpid());
     unlinkat(part, name.c_str(), 0);
     const Descriptor named(
         openat(part, name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600));
-    return named && fill_and_name(part, named.get(), mode, name.c_str());
+    const bool made = named && fill_and_name(part, named.get(), mode, name.c_str());
+    const int error = errno;
+    unlinkat(part, name.c_str(), 0);
+    errno = error;
+    return made;
 }
 
 // Programs and shells use the low numbers, and a parent may have chosen one for its child to find.

@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "shim/cuda/inventory.h"
@@ -46,6 +48,29 @@ TEST(Totals, DoNotFollowALink) {
     const std::string file = folder.write("elsewhere", "GPU-a 132\n", 0644);
     ASSERT_EQ(symlink(file.c_str(), (folder / "devices").c_str()), 0);
     EXPECT_THAT(load_totals(folder.path()), IsEmpty());
+}
+
+// RLIMIT_FSIZE's signal would end the program.
+TEST(Totals, SurviveALimitOfFileSizes) {
+    const TemporaryFolder folder;
+    const pid_t child = fork();
+    if (child == 0) {
+        const rlimit none = {0, 0};
+        setrlimit(RLIMIT_FSIZE, &none);
+        store_totals(folder.path(), {{"GPU-a", 132}});
+        _exit(0);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(Totals, AreStoredWhereAKilledProcessLeftItsTemporaryFile) {
+    const TemporaryFolder folder;
+    folder.write("devices." + std::to_string(getpid()), "GPU-", 0644);
+    store_totals(folder.path(), {{"GPU-a", 132}});
+    EXPECT_EQ(load_totals(folder.path()), (Totals{{"GPU-a", 132}}));
 }
 
 TEST(SmsOfCores, ByComputeCapability) {

@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -103,6 +105,25 @@ TEST_F(LogTest, SurvivesAClosedPipe) {
     sigset_t blocked;
     pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
     EXPECT_EQ(sigismember(&blocked, SIGPIPE), 0);
+}
+
+// RLIMIT_FSIZE's signal would end the program.
+TEST_F(LogTest, SurvivesALimitOfFileSizes) {
+    setenv("RATION_LOG", (folder_ / "log").c_str(), 1);
+    const pid_t child = fork();
+    if (child == 0) {
+        const rlimit small = {8, 8};
+        setrlimit(RLIMIT_FSIZE, &small);
+        write(Level::kInfo, "granted");
+        write(Level::kInfo, "granted");
+        sigset_t left;
+        sigpending(&left);
+        _exit(sigismember(&left, SIGXFSZ));
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(contents(folder_ / "log").size(), 8U);
 }
 
 TEST(Expand, KnowsPidHostAndPercent) {

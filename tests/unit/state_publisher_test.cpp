@@ -350,6 +350,40 @@ TEST_F(StatePublisher, SaysThatNoDescriptorIsFree) {
               }));
 }
 
+// RLIMIT_FSIZE's signal would end the program; `ulimit -f 8` lets the header pass and no record.
+TEST_F(StatePublisher, SurvivesALimitOfFileSizes) {
+    for (const rlim_t limit : {0, 1 << 10, 8 << 10}) {
+        const TempFolder folder;
+        EXPECT_EQ(0, Child::run([&] {
+                      const auto where = runtime_directory(geteuid(), folder.path(), true);
+                      const rlimit small = {limit, limit};
+                      setrlimit(RLIMIT_FSIZE, &small);
+                      std::string why;
+                      const bool refused = Publisher::open(where, why) == nullptr;
+                      return refused && why.find("File too large") != std::string::npos ? 0 : 1;
+                  }))
+            << limit;
+        for (const auto& left : std::filesystem::recursive_directory_iterator(folder.path())) {
+            EXPECT_FALSE(left.path().filename().string().starts_with("new-")) << left.path();
+        }
+    }
+}
+
+TEST_F(StatePublisher, ARecordThatHitsALimitStaysAsItWas) {
+    EXPECT_EQ(0, Child::run([&] {
+                  auto writer = publisher();
+                  writer->publish(record_of("before"));
+                  const rlimit small = {1, 1};
+                  setrlimit(RLIMIT_FSIZE, &small);
+                  writer->publish(record_of("after"));
+                  sigset_t left;
+                  sigpending(&left);
+                  return sigismember(&left, SIGXFSZ);
+              }));
+    ASSERT_EQ(listed().size(), 1u);
+    EXPECT_EQ(listed()[0].record.command, "before");
+}
+
 TEST_F(StatePublisher, NeverLivesOnAStandardStream) {
     EXPECT_EQ(0, Child::run([&] {
                   for (int fd = 0; fd < 3; ++fd) close(fd);
