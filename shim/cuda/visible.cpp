@@ -1,7 +1,7 @@
 #include "shim/cuda/visible.h"
 
 #include <algorithm>
-#include <charconv>
+#include <cstdlib>
 #include <string_view>
 
 namespace ration::cuda {
@@ -23,8 +23,13 @@ std::vector<std::string_view> split(std::string_view text) {
     }
 }
 
-bool is_number(std::string_view entry) {
-    return !entry.empty() && entry.front() >= '0' && entry.front() <= '9';
+// Base 0: "0x1" is 1 and "010" is 8. One that is too large is as no device.
+std::optional<std::size_t> number_of(std::string_view entry) {
+    const std::string text(entry);
+    char* end = nullptr;
+    const long number = strtol(text.c_str(), &end, 0);
+    if (end == text.c_str() || number < 0) return std::nullopt;
+    return static_cast<std::size_t>(number);
 }
 
 // "MIG-GPU-<UUID>/<instance>/..." is the notation before driver 470; which instance it means cannot
@@ -44,11 +49,9 @@ std::optional<std::size_t> by_beginning(const Things& things, std::string_view u
 }
 
 std::optional<Target> target_of(std::string_view entry, const Inventory& inventory) {
-    if (is_number(entry)) {
-        std::size_t index = 0;
-        const auto parsed = std::from_chars(entry.data(), entry.data() + entry.size(), index);
-        if (parsed.ec != std::errc{} || index >= inventory.devices.size()) return std::nullopt;
-        return Target{Target::Kind::kGpu, index};
+    if (const auto index = number_of(entry)) {
+        if (*index >= inventory.devices.size()) return std::nullopt;
+        return Target{Target::Kind::kGpu, *index};
     }
     entry = gpu_of_old_notation(entry);
     if (entry.starts_with("GPU-")) {
@@ -94,7 +97,8 @@ bool numbers_follow_pci(const std::optional<std::string>& device_order,
 bool has_numbers(const std::optional<std::string>& value) {
     if (!value) return false;
     const auto entries = split(*value);
-    return std::any_of(entries.begin(), entries.end(), is_number);
+    return std::any_of(entries.begin(), entries.end(),
+                       [](std::string_view entry) { return number_of(entry).has_value(); });
 }
 
 std::optional<std::string> given_list(const std::optional<std::string>& visible,

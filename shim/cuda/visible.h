@@ -18,9 +18,10 @@ struct Target {
 };
 
 // What a value makes visible. Measured (H100, driver 580.159.04): entries are read up to the first
-// one that names no device; a number may have blanks around it and anything behind it; a UUID may
-// be cut short; letters count as written; the empty value hides every device; a device named twice
-// makes cuInit answer CUDA_ERROR_INVALID_DEVICE.
+// one that names no device; a number may have blanks around it and is read as by strtol(3) with
+// base 0 ("0x0" is device 0; what stands behind it is taken not to matter); a UUID may be cut
+// short; letters count as written; the empty value hides every device; a device named twice makes
+// cuInit answer CUDA_ERROR_INVALID_DEVICE.
 struct Visible {
     bool restricted = false;  // false: the variable is not set, every device is visible
     bool repeated = false;

@@ -58,6 +58,16 @@ TEST(Visible, KeepsTheOrderOfTheList) {
                 ElementsAre(Target{kGpu, 2}, Target{kGpu, 0}, Target{kGpu, 1}));
 }
 
+TEST(Visible, ReadsNumbersAsStrtolDoes) {
+    EXPECT_THAT(read_visible("0x1,0X3,+2, 00 ", inventory_of(4)).targets,
+                ElementsAre(Target{kGpu, 1}, Target{kGpu, 3}, Target{kGpu, 2}, Target{kGpu, 0}));
+    EXPECT_THAT(read_visible("010", inventory_of(11)).targets, ElementsAre(Target{kGpu, 8}));
+    EXPECT_THAT(read_visible("0xa", inventory_of(11)).targets, ElementsAre(Target{kGpu, 10}));
+    EXPECT_TRUE(has_numbers("GPU-a,0x1"));
+    EXPECT_TRUE(has_numbers("+1"));
+    EXPECT_FALSE(has_numbers("-1,GPU-1"));
+}
+
 TEST(Visible, EndsAtTheFirstEntryThatIsNoDevice) {
     EXPECT_THAT(read_visible("1,,0", inventory_of(4)).targets, ElementsAre(Target{kGpu, 1}));
     EXPECT_THAT(read_visible("1,9,0", inventory_of(4)).targets, ElementsAre(Target{kGpu, 1}));
