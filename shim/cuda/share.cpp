@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <string_view>
 
 #include "shim/policy/decide.h"
 
@@ -19,6 +20,23 @@ unsigned reachable(unsigned sms, unsigned total) {
     return std::min(std::max(sms / unit * unit, minimum), total);
 }
 
+// As strtod(3) reads it in the C locale, 0 if there is none. Not strtod: the program may have set a
+// locale with a decimal comma.
+double leading_number(std::string_view text) {
+    const std::size_t start = text.find_first_not_of(" \t\n\v\f\r");
+    if (start == std::string_view::npos) return 0;
+    text.remove_prefix(start);
+    // from_chars takes a minus only, and there nothing is to be had from a negative number.
+    if (text.starts_with('+')) text.remove_prefix(1);
+    if (text.starts_with('-')) return 0;
+    const bool hexadecimal = text.starts_with("0x") || text.starts_with("0X");
+    if (hexadecimal) text.remove_prefix(2);
+    double number = 0;
+    const auto format = hexadecimal ? std::chars_format::hex : std::chars_format::general;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number, format);
+    return parsed.ec == std::errc{} ? number : 0;
+}
+
 bool serves(double percent, unsigned sms, const std::vector<unsigned>& totals) {
     return std::all_of(totals.begin(), totals.end(), [&](unsigned total) {
         return granted(percent, total) == reachable(sms, total);
@@ -27,15 +45,9 @@ bool serves(double percent, unsigned sms, const std::vector<unsigned>& totals) {
 
 }  // namespace
 
-// Not strtod: the program may have set a locale with a decimal comma.
 double driver_percentage(const std::optional<std::string>& value) {
-    if (!value) return 100;
-    const std::size_t start = value->find_first_not_of(" \t");
-    if (start == std::string::npos) return 100;
-    double number = 0;
-    const auto parsed =
-        std::from_chars(value->data() + start, value->data() + value->size(), number);
-    return parsed.ec == std::errc{} && number > 0 && number <= 100 ? number : 100;
+    const double number = value ? leading_number(*value) : 0;
+    return number > 0 && number <= 100 ? number : 100;
 }
 
 std::string percentage_text(double percent) {

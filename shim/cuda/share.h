@@ -11,7 +11,8 @@ inline constexpr const char* kPercentageVariable = "CUDA_MPS_ACTIVE_THREAD_PERCE
 
 // What the driver makes of CUDA_MPS_ACTIVE_THREAD_PERCENTAGE (measured: H100, driver 580.159.04):
 // the number that the text begins with, fractions included; 100 if there is none, or if it is 0,
-// negative or above 100.
+// negative or above 100. What strtod(3) takes is taken for a number ("+10", "0x10", "\n10"; not
+// measured), so that a smaller share than the policy's is never overlooked.
 double driver_percentage(const std::optional<std::string>& value);
 
 // "25", "33.334": at most three decimals, rounded up at the last, so that a third of 132 SMs is 44

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <clocale>
+#include <cstdlib>
 
 #include "shim/cuda/share.h"
 #include "shim/policy/decide.h"
@@ -21,6 +22,17 @@ TEST(DriverPercentage, IsReadAsTheDriverReadsIt) {
         EXPECT_EQ(driver_percentage(everything), 100) << everything;
     }
     EXPECT_EQ(driver_percentage(std::nullopt), 100);
+}
+
+// Whatever strtod reads as a smaller share than everything is one.
+TEST(DriverPercentage, OverlooksNoSmallerShare) {
+    for (const char* text :
+         {"+10", "0x10", "0X1p3",   "+0xA", "\n10",  "\v\f\r 10", "1e1",   ".5",
+          "5.",  "10,5", "0x1.8 %", "++10", "+-10",  "-+10",      "0x",    "0xg",
+          "+",   "+ 10", "1e",      "0x-1", "-0x10", "1e-400",    "0x100", "infinity"}) {
+        const double number = std::strtod(text, nullptr);
+        EXPECT_EQ(driver_percentage(text), number > 0 && number <= 100 ? number : 100) << text;
+    }
 }
 
 TEST(DriverPercentage, DoesNotDependOnTheProgramsLocale) {
