@@ -59,10 +59,10 @@ MemoryLimits read_limits(const std::optional<std::string>& value,
         rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
         if (entry.empty()) continue;
         const std::size_t equals = entry.find('=');
-        if (equals == std::string::npos) return {};
+        if (equals == std::string::npos) continue;
         const std::string uuid = device_of(std::string_view(entry).substr(0, equals), uuids);
         const auto amount = amount_of(std::string_view(entry).substr(equals + 1));
-        if (uuid.empty() || !amount) return {};
+        if (uuid.empty() || !amount) continue;
         const auto [place, added] = limits.emplace(uuid, *amount);
         if (!added) place->second = std::min(place->second, *amount);
     }

@@ -16,12 +16,13 @@ inline constexpr const char* kMemoryVariable = "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT
 // MiB by device UUID.
 using MemoryLimits = std::map<std::string, std::uint64_t>;
 
-// What the driver makes of a value, for a process that sees the devices `uuids` in this order.
-// Measured (H100, driver 580.159.04): entries KEY=AMOUNT, the key an ordinal among the visible
-// devices or the beginning of a UUID, the amount a number with M or G, in either case, and anything
-// behind; blanks do not matter, nor does an empty entry. An entry for a device that is not there,
-// or with K or without a unit, makes the driver ignore the whole variable. A fraction makes it fail
-// every context; read here as the whole MiB below.
+// What a value sets for a process that sees the devices `uuids` in this order. Measured (H100,
+// driver 580.159.04): entries KEY=AMOUNT, the key an ordinal among the visible devices or the
+// beginning of a UUID, the amount a number with M or G, in either case, and anything behind; blanks
+// do not matter, nor does an empty entry. An entry for a device that is not there, or with K or
+// without a unit, makes the driver ignore the whole variable; here it is passed over and the others
+// count, because somebody wanted them, and a policy must not widen what they say. A fraction makes
+// the driver fail every context; read here as the whole MiB below.
 MemoryLimits read_limits(const std::optional<std::string>& value,
                          const std::vector<std::string>& uuids);
 

@@ -21,12 +21,20 @@ TEST(ReadLimits, TakesWhatTheDriverTakes) {
     EXPECT_EQ(read_limits("0=2G,1=512M", kTwo), (MemoryLimits{{uuid(0), 2048}, {uuid(1), 512}}));
 }
 
-TEST(ReadLimits, IgnoresTheWholeVariableWhereTheDriverDoes) {
-    for (const char* value : {"", "2G", "0=2147483648", "0=2097152K", "2=2G", "0=2G,2=1G",
+TEST(ReadLimits, PassesOverWhatIsNoLimit) {
+    for (const char* value : {"", "2G", "0=2147483648", "0=2097152K", "2=2G", "bogus",
                               "GPU-ffff=2G", "0=", "=2G", "0=xG"}) {
         EXPECT_THAT(read_limits(value, kTwo), IsEmpty()) << value;
     }
     EXPECT_THAT(read_limits(std::nullopt, kTwo), IsEmpty());
+}
+
+// The driver ignores all of these; a policy must not be wider than their readable part.
+TEST(ReadLimits, KeepsWhatStandsBesideAnUnreadableEntry) {
+    for (const char* value : {"0=1G,bogus", "bogus,0=1G", "0=1G,2=1G", "0=1G,1=5K",
+                              "0=1G,1=", "GPU-ffff=2G,0=1G", "0=1G,0=2147483648"}) {
+        EXPECT_EQ(read_limits(value, kTwo), (MemoryLimits{{uuid(0), 1024}})) << value;
+    }
 }
 
 TEST(ReadLimits, RoundsAFractionDown) {
