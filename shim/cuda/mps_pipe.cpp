@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -45,16 +46,36 @@ pid_t written_pid(const std::string& directory) {
     return pid > 0 && pid <= 1 << 22 ? static_cast<pid_t>(pid) : 0;
 }
 
+// What a daemon of `uid` that listens is to us.
+void describe_owner(uid_t uid, MpsPipe& pipe) {
+    pipe.uid = uid;
+    pipe.state = uid == 0 || uid == geteuid() ? PipeState::kAlive : PipeState::kForeign;
+    pipe.pid = written_pid(pipe.directory);
+}
+
 // Fills in what an answered connection tells. SO_PEERCRED holds the credentials at listen(2); its
 // pid may be the process that became a daemon by forking, so the pid comes from the daemon's file.
 void describe_peer(int descriptor, MpsPipe& pipe) {
     ucred peer{};
     socklen_t size = sizeof peer;
-    if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
-        pipe.uid = peer.uid;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        pipe.error = errno;
+        pipe.state = PipeState::kDenied;
+        return;
     }
-    pipe.state = pipe.uid == 0 || pipe.uid == geteuid() ? PipeState::kAlive : PipeState::kForeign;
-    pipe.pid = written_pid(pipe.directory);
+    describe_owner(peer.uid, pipe);
+}
+
+// Somebody listens and is too busy to answer; whose daemon it is, the socket's owner tells. Where
+// several users may write, a foreign socket must not pass for the daemon.
+void describe_busy(const std::string& socket, MpsPipe& pipe) {
+    struct stat status {};
+    if (lstat(socket.c_str(), &status) != 0) {
+        pipe.error = errno;
+        pipe.state = PipeState::kDenied;
+        return;
+    }
+    describe_owner(status.st_uid, pipe);
 }
 
 PipeState state_of_error(int error) {
@@ -133,9 +154,7 @@ MpsPipe probe_pipe(const std::string& directory, PipeOrigin origin) {
     if (connected) {
         describe_peer(socket.get(), pipe);
     } else if (errno == EAGAIN) {
-        // Somebody listens and is too busy to answer; whose daemon it is stays unknown.
-        pipe.state = PipeState::kAlive;
-        pipe.pid = written_pid(directory);
+        describe_busy(path, pipe);
     } else {
         pipe.error = errno;
         pipe.state = state_of_error(pipe.error);

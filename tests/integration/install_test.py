@@ -99,6 +99,7 @@ class Install(unittest.TestCase):
     def test_the_runtime_directory_is_made_as_the_library_wants_it(self):
         lines = (self.prefix / "lib/tmpfiles.d/ration.conf").read_text().splitlines()
         self.assertIn("d /run/ration 1777 root root -", lines)
+        self.assertIn("d /run/ration/mps 0755 root root -", lines)
 
     def test_the_manifest_takes_all_away(self):
         other = pathlib.Path(self.folder.name) / "again"

@@ -16,14 +16,14 @@ namespace {
 // A socket of the daemon's kind that listens as long as this object lives; the file stays.
 class Listener {
   public:
-    explicit Listener(const std::string& directory, int type = SOCK_SEQPACKET) {
+    explicit Listener(const std::string& directory, int type = SOCK_SEQPACKET, int backlog = 8) {
         std::filesystem::create_directories(directory);
         descriptor_ = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         strncpy(address.sun_path, (directory + "/control").c_str(), sizeof address.sun_path - 1);
         EXPECT_EQ(bind(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-        EXPECT_EQ(listen(descriptor_, 8), 0);
+        EXPECT_EQ(listen(descriptor_, backlog), 0);
     }
     ~Listener() { close(descriptor_); }
     Listener(const Listener&) = delete;
@@ -66,6 +66,28 @@ TEST_F(MpsPipeTest, PidComesFromTheDaemonsFile) {
 TEST_F(MpsPipeTest, AnotherKindOfSocketIsNoDaemon) {
     const Listener listener(folder_ / "pipe", SOCK_STREAM);
     EXPECT_EQ(state(folder_ / "pipe"), PipeState::kDenied);
+}
+
+// Its queue is full: connect(2) gives EAGAIN, and no credentials.
+TEST_F(MpsPipeTest, ABusyDaemonIsJudgedByTheOwnerOfItsSocket) {
+    const std::string pipe = folder_ / "pipe";
+    const Listener listener(pipe, SOCK_SEQPACKET, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string file = pipe + "/control";
+    strncpy(address.sun_path, file.c_str(), sizeof address.sun_path - 1);
+    const int waiting = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ASSERT_EQ(connect(waiting, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    MpsPipe found = probe_pipe(pipe, PipeOrigin::kDefault);
+    EXPECT_EQ(found.state, PipeState::kAlive);
+    EXPECT_EQ(found.uid, geteuid());
+    constexpr uid_t kSomebody = 4711;
+    if (lchown(file.c_str(), kSomebody, getegid()) == 0) {  // root alone may
+        found = probe_pipe(pipe, PipeOrigin::kDefault);
+        EXPECT_EQ(found.state, PipeState::kForeign);
+        EXPECT_EQ(found.uid, kSomebody);
+    }
+    close(waiting);
 }
 
 TEST_F(MpsPipeTest, LongPathsAreRefused) {
