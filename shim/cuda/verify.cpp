@@ -206,9 +206,13 @@ Or<Grant> verify(const Plan& plan, const std::vector<Reading>& readings, const T
     return grant;
 }
 
-ContextCheck check_context(const Driver& driver, const Grant& grant) {
+std::optional<CUdevice> context_device(const Driver& driver) {
     CUdevice ordinal = 0;
-    if (driver.cuCtxGetDevice(&ordinal) != CUDA_SUCCESS) return {};
+    if (driver.cuCtxGetDevice(&ordinal) != CUDA_SUCCESS) return std::nullopt;
+    return ordinal;
+}
+
+ContextCheck check_context(const Driver& driver, const Grant& grant, CUdevice ordinal) {
     const auto index = static_cast<std::size_t>(ordinal);
     if (index >= grant.devices.size()) return {true, std::nullopt};
     const DeviceGrant& device = grant.devices[index];

@@ -36,13 +36,16 @@ using Totals = std::map<std::string, unsigned>;
 // asked, other devices than the plan's.
 Or<Grant> verify(const Plan& plan, const std::vector<Reading>& readings, const Totals& totals);
 
+// The device whose context is current in this thread; nullopt if none is.
+std::optional<CUdevice> context_device(const Driver& driver);
+
 // What a look at the current context told.
 struct ContextCheck {
-    bool done = false;  // false: no context is current, or it is not active yet: look again later
+    bool done = false;  // false: the context is not active yet: look again later
     std::optional<Refusal> refusal;
 };
 
-// Whether the context that is current in this thread is within the grant of its device.
-ContextCheck check_context(const Driver& driver, const Grant& grant);
+// Whether the context that is current in this thread is within the grant of its `device`.
+ContextCheck check_context(const Driver& driver, const Grant& grant, CUdevice device);
 
 }  // namespace ration::cuda

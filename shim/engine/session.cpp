@@ -260,21 +260,31 @@ CUresult Session::after_context(CUresult result) {
     if (stage_.load(std::memory_order_acquire) != Stage::kGranted) return result;
     const std::lock_guard lock(mutex_);
     if (stage_ == Stage::kRefused) return result == CUDA_SUCCESS ? code_.load() : result;
-    if (context_checked_) return result;
+    if (all_checked()) return result;
     if (result != CUDA_SUCCESS) {
         context_failed(result);
         return result;
     }
-    const cuda::ContextCheck check = cuda::check_context(driver_, grant_);
-    if (!check.done) return result;
-    context_checked_ = true;
-    if (check.refusal) return refuse(*check.refusal);
+    const auto device = cuda::context_device(driver_);
+    if (!device) return result;
+    if (!checked_.contains(*device)) {
+        const cuda::ContextCheck check = cuda::check_context(driver_, grant_, *device);
+        if (!check.done) return result;
+        if (check.refusal) return refuse(*check.refusal);
+        checked_.insert(*device);
+    }
     if (recorder_.record().state != state::State::kGranted) recorder_.publish_grant(grant_);
+    if (all_checked()) leave_contexts();
+    return result;
+}
+
+bool Session::all_checked() const { return checked_.size() >= grant_.devices.size(); }
+
+void Session::leave_contexts() const {
     route_all(false);
     for (const Hook hook : {Hook::cuCtxCreate_v3, Hook::cuCtxCreate_v4}) {
         route(hook, ruling_.plan.percent.has_value());
     }
-    return result;
 }
 
 void Session::context_failed(CUresult code) {

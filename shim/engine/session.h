@@ -80,6 +80,8 @@ class Session {
     CUresult refuse(const cuda::Refusal& refusal);
     CUresult before_context();
     CUresult after_context(CUresult result);
+    bool all_checked() const;
+    void leave_contexts() const;
     void context_failed(CUresult code);
     void say_once(CUresult code, const std::string& line);
     void route_all(bool to_us) const;
@@ -98,7 +100,7 @@ class Session {
     std::mutex mutex_;
     Recorder recorder_;
     cuda::Grant grant_;
-    bool context_checked_ = false;
+    std::set<CUdevice> checked_;  // those of which a context was within the grant
     std::set<CUresult> said_;
 };
 

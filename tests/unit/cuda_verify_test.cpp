@@ -214,42 +214,44 @@ Driver answering() {
     return driver;
 }
 
-TEST(CheckContext, WaitsForOneThatIsCurrent) {
+TEST(ContextDevice, IsKnownWhereOneIsCurrent) {
     answers = {CUDA_ERROR_INVALID_CONTEXT, 0, 0};
-    EXPECT_FALSE(check_context(answering(), mps_grant(2048)).done);
+    EXPECT_FALSE(context_device(answering()));
+    answers = {CUDA_SUCCESS, 0, 0};
+    EXPECT_EQ(context_device(answering()), 0);
 }
 
 // Else the hooks would be gone when libcudart retains it, and error 808 would pass without a word.
 TEST(CheckContext, WaitsForAPrimaryContextThatIsRetained) {
     answers = {CUDA_SUCCESS, 0, 132, CUDA_ERROR_CONTEXT_IS_DESTROYED};
-    EXPECT_FALSE(check_context(answering(), mps_grant(0)).done);
-    EXPECT_FALSE(check_context(answering(), mps_grant(2048)).done);
+    EXPECT_FALSE(check_context(answering(), mps_grant(0), 0).done);
+    EXPECT_FALSE(check_context(answering(), mps_grant(2048), 0).done);
 }
 
 TEST(CheckContext, PassesWhatIsWithinTheGrant) {
     answers = {CUDA_SUCCESS, 1903, 32};
-    const ContextCheck check = check_context(answering(), mps_grant(2048));
+    const ContextCheck check = check_context(answering(), mps_grant(2048), 0);
     EXPECT_TRUE(check.done);
     EXPECT_FALSE(check.refusal);
 }
 
 TEST(CheckContext, RefusesALimitThatTheDriverIgnored) {
     answers = {CUDA_SUCCESS, 80488, 32};
-    EXPECT_THAT(check_context(answering(), mps_grant(2048)).refusal->line,
+    EXPECT_THAT(check_context(answering(), mps_grant(2048), 0).refusal->line,
                 AllOf(HasSubstr("ignored the memory limit"), HasSubstr("80488 MiB")));
-    EXPECT_FALSE(check_context(answering(), mps_grant(0)).refusal);
+    EXPECT_FALSE(check_context(answering(), mps_grant(0), 0).refusal);
 }
 
 TEST(CheckContext, RefusesMoreSmsThanGranted) {
     answers = {CUDA_SUCCESS, 0, 132};
-    EXPECT_THAT(check_context(answering(), mps_grant(0)).refusal->line, HasSubstr("132 SMs"));
+    EXPECT_THAT(check_context(answering(), mps_grant(0), 0).refusal->line, HasSubstr("132 SMs"));
 }
 
 TEST(CheckContext, NeedsNoAffinityCall) {
     answers = {CUDA_SUCCESS, 0, 132};
     Driver old = answering();
     old.cuCtxGetExecAffinity = nullptr;
-    EXPECT_FALSE(check_context(old, mps_grant(0)).refusal);
+    EXPECT_FALSE(check_context(old, mps_grant(0), 0).refusal);
 }
 
 }  // namespace

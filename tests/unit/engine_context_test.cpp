@@ -55,6 +55,31 @@ TEST_F(ContextTest, AfterTheFirstOnlyAffinityIsStillOurs) {
     EXPECT_FALSE(is_real(Hook::cuCtxCreate_v4));
 }
 
+TEST_F(ContextTest, EachDeviceIsLookedAt) {
+    driver->devices = 2;
+    begin("share = \"25%\"");
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+    EXPECT_FALSE(is_real(Hook::cuCtxSetCurrent)) << "the second device has had no context yet";
+    driver->current = 1;
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+    EXPECT_TRUE(is_real(Hook::cuCtxSetCurrent));
+    EXPECT_FALSE(is_real(Hook::cuCtxCreate_v4));
+}
+
+TEST_F(ContextTest, TheSecondDeviceMayBeBeyondTheGrant) {
+    driver->devices = 2;
+    begin("share = \"25%\"");
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+    driver->current = 1;
+    driver->context_sms = 132;
+    CaptureStderr();
+    EXPECT_EQ(set_current(), CUDA_ERROR_NOT_PERMITTED);
+    EXPECT_THAT(GetCapturedStderr(), HasSubstr(kSecondUuid));
+    driver->current = 0;
+    EXPECT_EQ(set_current(), CUDA_ERROR_NOT_PERMITTED);
+}
+
 TEST_F(ContextTest, AnEntryPointThatTheDriverLacksIsNeverOurs) {
     driver->lacks_v4 = true;
     begin("share = \"25%\"");

@@ -19,6 +19,7 @@ namespace ration::engine {
 
 FakeDriver* driver = nullptr;
 const char* const kUuid = "GPU-01010101-0101-0101-0101-010101010101";
+const char* const kSecondUuid = "GPU-02020202-0202-0202-0202-020202020202";
 
 namespace {
 
@@ -119,7 +120,7 @@ void* real(uint32_t hook) {
 const std::map<std::string, void*>& symbols() {
     static const std::map<std::string, void*> all = {
         {"cuDeviceGetCount", address(+[](int* count) {
-             *count = 1;
+             *count = driver->devices;
              return driver->initialised && driver->answers ? CUDA_SUCCESS
                                                            : CUDA_ERROR_NOT_INITIALIZED;
          })},
@@ -128,8 +129,8 @@ const std::map<std::string, void*>& symbols() {
              return CUDA_SUCCESS;
          })},
         {"cuDeviceGetAttribute", address(&fake_attribute)},
-        {"cuDeviceGetUuid_v2", address(+[](CUuuid* uuid, CUdevice) {
-             memset(uuid->bytes, 1, sizeof uuid->bytes);
+        {"cuDeviceGetUuid_v2", address(+[](CUuuid* uuid, CUdevice device) {
+             memset(uuid->bytes, device + 1, sizeof uuid->bytes);
              return CUDA_SUCCESS;
          })},
         {"cuCtxGetCurrent", address(+[](CUcontext* context) {
@@ -137,7 +138,7 @@ const std::map<std::string, void*>& symbols() {
              return CUDA_SUCCESS;
          })},
         {"cuCtxGetDevice", address(+[](CUdevice* device) {
-             *device = 0;
+             *device = driver->current;
              return driver->no_current ? CUDA_ERROR_INVALID_CONTEXT : CUDA_SUCCESS;
          })},
         {"cuMemGetInfo_v2", address(+[](std::size_t* free, std::size_t* total) {
@@ -226,7 +227,7 @@ Fakes::Fakes() {
     setenv("CUDA_MPS_PIPE_DIRECTORY", folder_.path().c_str(), 1);
     listener_ = listen_at(folder_ / "control");
     // So that no test asks the NVML of the machine that it runs on.
-    cuda::store_totals(runtime_directory(true).path, {{kUuid, 132}});
+    cuda::store_totals(runtime_directory(true).path, {{kUuid, 132}, {kSecondUuid, 132}});
 }
 
 Fakes::~Fakes() { stop_daemon(); }

@@ -31,6 +31,8 @@ struct FakeDriver {
     std::atomic<CUresult> context_result{CUDA_SUCCESS};
     unsigned context_sms = 0;           // what cuCtxGetExecAffinity tells; 0: an error
     bool no_current = false;            // no context is current in any thread
+    int devices = 1;                    // of 132 SMs each
+    CUdevice current = 0;               // whose context is current
     std::function<void()> inside_init;  // a tool that the driver loads
     std::atomic<int> begins{0};         // sessions that looked the driver's functions up
     bool slow_to_begin = false;         // other threads get their turn meanwhile
@@ -71,6 +73,7 @@ class Fakes {
     int listener_ = -1;
 };
 
-extern const char* const kUuid;  // of the driver's one device, which has 132 SMs
+extern const char* const kUuid;        // of the driver's first device
+extern const char* const kSecondUuid;  // where there are two
 
 }  // namespace ration::engine
