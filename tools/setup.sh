@@ -91,13 +91,23 @@ ensure_python_tools() {
     cp "$pins" "$stamp"
 }
 
-# timed WHAT COMMAND...: runs it with its output in a log, shown only on failure.
+# timed WHAT COMMAND...: runs it with its output in a log, which is shown only on failure. Says every
+# half minute how far it is.
 timed() {
-    local what=$1 start=$SECONDS log
+    local what=$1 start=$SECONDS log child
     shift
     log=$top/build/${what// /-}.log
     say "$what ..."
-    "$@" >"$log" 2>&1 </dev/null || {
+    "$@" >"$log" 2>&1 </dev/null &
+    child=$!
+    # A background process does not get the terminal's interrupt.
+    trap 'kill "$child"; exit 130' INT TERM
+    # GNU tail ends with the process, timeout before it.
+    while ! timeout 30 tail --pid="$child" -f /dev/null; do
+        say "$what: $((SECONDS - start)) s $(grep -o '^\[[0-9]*/[0-9]*\]' "$log" | tail -n 1)"
+    done
+    trap - INT TERM
+    wait "$child" || {
         tail -n 60 "$log" >&2
         die "$what failed; the whole log is in $log"
     }

@@ -18,7 +18,7 @@ function(ration_python_test name)
         TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77)
 endfunction()
 
-ration_python_test(parsl TIMEOUT 120)
+ration_python_test(parsl TIMEOUT 300)
 ration_python_test(recipes TIMEOUT 120)
 ration_python_test(quickstart TIMEOUT 120)
 ration_python_test(cuda_confine TIMEOUT 240)
