@@ -14,11 +14,10 @@ set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 # Libraries that are headers alone serve every machine. They are reached through links, because
 # /usr/include also holds the headers of this machine's libc.
 set(host_headers ${CMAKE_BINARY_DIR}/host-headers)
-foreach(library IN ITEMS toml++ spdlog fmt)
+foreach(library IN ITEMS toml++ fmt)
     if(EXISTS /usr/include/${library} AND NOT EXISTS ${host_headers}/${library})
         file(MAKE_DIRECTORY ${host_headers})
         file(CREATE_LINK /usr/include/${library} ${host_headers}/${library} SYMBOLIC)
     endif()
 endforeach()
 set(RATION_TOMLPLUSPLUS ${host_headers} CACHE PATH "Folder that holds toml++")
-set(RATION_SPDLOG ${host_headers} CACHE PATH "Folder that holds spdlog")
