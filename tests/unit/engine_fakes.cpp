@@ -37,13 +37,15 @@ CUresult fake_init(unsigned) {
     ++driver->inits;
     if (driver->inside_init) driver->inside_init();
     if (driver->init_result != CUDA_SUCCESS) return driver->init_result;
-    if (driver->initialised.exchange(true)) return CUDA_SUCCESS;
+    const std::lock_guard lock(driver->initialising);
+    if (driver->initialised) return CUDA_SUCCESS;
     driver->seen_share = variable("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE");
     driver->seen_pipe = variable("CUDA_MPS_PIPE_DIRECTORY");
     const double percent = driver->seen_share == "unset" || driver->ignores_share
                                ? 100
                                : cuda::driver_percentage(driver->seen_share);
     driver->sms = policy::granted_units(percent, 132, policy::kMpsGranularity);
+    driver->initialised = true;
     return CUDA_SUCCESS;
 }
 

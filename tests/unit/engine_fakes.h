@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ namespace ration::engine {
 struct FakeDriver {
     std::atomic<int> inits{0};
     std::atomic<bool> initialised{false};
+    std::mutex initialising;  // a second caller waits, as in the real cuInit
     bool answers = true;  // false: device queries find the driver not initialised
     std::atomic<unsigned> sms{0};
     std::string seen_share, seen_pipe;  // of the first cuInit; "unset"
