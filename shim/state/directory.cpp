@@ -67,7 +67,7 @@ bool usable(const std::string& path, uid_t uid, mode_t mode, bool create, std::s
 
 RuntimeDirectory in_override(const std::string& root, uid_t uid, bool create) {
     RuntimeDirectory none{Kind::kNone, "", "", ""};
-    if (root.empty() || root[0] != '/') {
+    if (root[0] != '/') {
         none.why = "RATION_RUNTIME_DIR must be an absolute path, not \"" + root + "\"";
         return none;
     }
@@ -124,7 +124,7 @@ std::string failure(const std::string& path) {
 RuntimeDirectory find_directory(const Places& places, uid_t uid,
                                 const std::optional<std::string>& override_path, bool create) {
     create = create && uid == geteuid();
-    if (override_path) return in_override(*override_path, uid, create);
+    if (override_path && !override_path->empty()) return in_override(*override_path, uid, create);
     std::string system_why;
     if (auto path = system_part(places, uid, create, system_why); !path.empty()) {
         return {Kind::kSystem, path, places.system, ""};

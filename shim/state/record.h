@@ -52,7 +52,8 @@ struct RuntimeDirectory {
 };
 
 // The first of these that can be used:
-//   kOverride  <override_path>/u<uid>   nothing else is tried; the path must be absolute
+//   kOverride  <override_path>/u<uid>   nothing else is tried; the path must be absolute, an
+//                                      empty one is as none
 //   kSystem    /run/ration/u<uid>       if root made /run/ration (config/ration.tmpfiles.conf)
 //   kUser      /dev/shm/ration-u<uid>
 // With `create` the user's part is made if missing, and so is the last component of override_path:

@@ -126,11 +126,15 @@ TEST_F(StateDirectory, OverrideHoldsAPartForEachUser) {
 TEST_F(StateDirectory, OverrideMustBeAbsoluteAndIsNeverReplaced) {
     EXPECT_THAT(find_directory(places_, geteuid(), "here", true).why,
                 HasSubstr("must be an absolute path"));
-    EXPECT_EQ(find_directory(places_, geteuid(), "", true).kind, Kind::kNone);
     const std::string file = folder_.path() + "/file";
     close(open(file.c_str(), O_CREAT | O_WRONLY, 0600));
     EXPECT_THAT(find_directory(places_, geteuid(), file, true).why,
                 HasSubstr("is not a directory"));
+}
+
+TEST_F(StateDirectory, AnEmptyOverrideIsAsNone) {
+    EXPECT_EQ(find_directory(places_, geteuid(), "", true).path, find().path);
+    EXPECT_NE(find().kind, Kind::kNone);
 }
 
 TEST_F(StateDirectory, RefusesAPlantedLink) {

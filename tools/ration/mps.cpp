@@ -116,7 +116,8 @@ std::optional<cuda::MpsPipe> running(const MpsPlace& place, bool any) {
 }
 
 void require_root(const Options& options) {
-    if (options.system && geteuid() != 0 && !own_environment("RATION_RUNTIME_DIR")) {
+    if (options.system && geteuid() != 0 &&
+        own_environment("RATION_RUNTIME_DIR").value_or("").empty()) {
         throw Failure(kFailed, "--system is for root: the daemon serves every user");
     }
 }
