@@ -30,13 +30,11 @@ std::optional<std::string> explain_context_error(CUresult code, const Grant& gra
             if (!has_limit(grant)) return std::nullopt;
             return explain_out_of_memory(grant);
         case CUDA_ERROR_MPS_CONNECTION_FAILED:
-            return "the MPS daemon does not answer any more: start one with `ration mps ensure` "
-                   "and "
-                   "restart the program";
+            return "the MPS daemon does not answer any more: start one with `ration mps "
+                   "ensure` and restart the program";
         case CUDA_ERROR_MPS_RPC_FAILURE:
-            return "the MPS server broke off: see its log with `ration mps status`, and restart "
-                   "the "
-                   "program";
+            return "the MPS server broke off: see its log with `ration mps status`, and "
+                   "restart the program";
         case CUDA_ERROR_MPS_SERVER_NOT_READY:
             return "the MPS server is starting or recovering from a client's fault: retry in a few "
                    "seconds, or restart it with `ration mps stop` and `ration mps ensure`";
@@ -50,8 +48,7 @@ std::optional<std::string> explain_context_error(CUresult code, const Grant& gra
                    "each";
         case CUDA_ERROR_MPS_CLIENT_TERMINATED:
             return "the MPS server has ended this client: an administrator or another client's "
-                   "fault "
-                   "did; restart the program";
+                   "fault did; restart the program";
         default:
             return std::nullopt;
     }

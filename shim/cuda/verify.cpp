@@ -118,8 +118,7 @@ std::optional<Refusal> check_served(const Plan& plan, const Reading& reading,
                           ", and its number of SMs is unknown: update the driver");
         }
         grant.notes.push_back(
-            "this driver does not tell whether MPS is in use; judged by the "
-            "number of SMs");
+            "this driver does not tell whether MPS is in use; judged by the number of SMs");
         return std::nullopt;
     }
     grant.notes.push_back("this driver does not tell whether MPS is in use");
