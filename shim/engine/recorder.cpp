@@ -22,9 +22,16 @@ void Recorder::publish() {
         tried_ = true;
         std::string why;
         publisher_ = state::Publisher::open(runtime_directory(true), why);
-        if (!publisher_) log::write(log::Level::kInfo, "runs unrecorded: " + why);
+        if (!publisher_) say_unrecorded(why);
     }
     if (publisher_) publisher_->publish(record_);
+}
+
+// Worth a warning where a share is held that `ration ps` and a pool's other members do not see.
+void Recorder::say_unrecorded(const std::string& why) const {
+    const bool has_share = record_.state == state::State::kStarting;
+    log::write(has_share ? log::Level::kWarn : log::Level::kInfo,
+               "runs unrecorded, so `ration ps` does not show this process: " + why);
 }
 
 void Recorder::publish(state::State state, const std::string& why) {

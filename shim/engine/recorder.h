@@ -10,7 +10,7 @@
 namespace ration::engine {
 
 // Publishes each change. Where no runtime directory can be used the process runs unrecorded, and
-// the log says so once. Calls come from one thread at a time.
+// the log says so once, as a warning if it has a share. Calls come from one thread at a time.
 class Recorder {
   public:
     explicit Recorder(state::Record record) : record_(std::move(record)) {}
@@ -25,6 +25,8 @@ class Recorder {
     const state::Record& record() const { return record_; }
 
   private:
+    void say_unrecorded(const std::string& why) const;
+
     state::Record record_;
     std::unique_ptr<state::Publisher> publisher_;
     bool tried_ = false;

@@ -129,6 +129,37 @@ std::string unfit(int fd, uid_t uid) {
     return why.empty() ? "" : "holds " + why + ": remove it";
 }
 
+// A plain file of ours that is no records file any more, such as one that somebody cut to nothing.
+// One of another format is not: another ration may be using it.
+bool spoilt(int fd, uid_t uid) {
+    struct stat info;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_uid != uid) return false;
+    if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) return false;
+    if (info.st_size < static_cast<off_t>(kSlotsOffset)) return true;
+    FileHeader header{};
+    return read_all(fd, &header, sizeof header, 0) &&
+           std::memcmp(header.magic, make_header().magic, sizeof header.magic) != 0;
+}
+
+// Whoever still publishes in the spoilt file finds it removed and joins the new one.
+void remove_spoilt(int part, int fd) {
+    struct stat ours;
+    struct stat named;
+    if (fstat(fd, &ours) != 0 || fstatat(part, kFileName, &named, AT_SYMLINK_NOFOLLOW) != 0) return;
+    if (ours.st_dev == named.st_dev && ours.st_ino == named.st_ino) unlinkat(part, kFileName, 0);
+}
+
+// First without O_CREAT: most often the file is there.
+Descriptor open_or_create(int part) {
+    const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    Descriptor file(openat(part, kFileName, flags));
+    if (file || errno != ENOENT) return file;
+    struct stat info;
+    const bool open_to_all = fstat(part, &info) == 0 && (info.st_mode & S_IXOTH) != 0;
+    if (!create_records(part, open_to_all ? 0644 : 0600)) return {};
+    return Descriptor(openat(part, kFileName, flags));
+}
+
 std::int64_t nanoseconds_now() {
     timespec now{};
     clock_gettime(CLOCK_REALTIME, &now);
@@ -181,16 +212,10 @@ Descriptor open_records(const std::string& part, uid_t uid, std::string& why) {
     const Descriptor directory = open_part(part, uid, why);
     if (!directory) return {};
     const std::string path = part + "/" + kFileName;
-    const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    // First without O_CREAT: most often the file is there.
-    Descriptor file(openat(directory.get(), kFileName, flags));
-    if (!file && errno == ENOENT) {
-        struct stat info;
-        const bool open_to_all =
-            fstat(directory.get(), &info) == 0 && (info.st_mode & S_IXOTH) != 0;
-        if (create_records(directory.get(), open_to_all ? 0644 : 0600)) {
-            file = Descriptor(openat(directory.get(), kFileName, flags));
-        }
+    Descriptor file = open_or_create(directory.get());
+    if (file && spoilt(file.get(), uid)) {
+        remove_spoilt(directory.get(), file.get());
+        file = open_or_create(directory.get());
     }
     if (!file) {
         why = errno == ELOOP ? path + " is a symbolic link: remove it" : failure(path);

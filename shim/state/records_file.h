@@ -13,7 +13,8 @@ namespace ration::state {
 
 // Opens the records file in `part`, making it if missing with `mode`. For its writer, so for
 // reading and writing, and moved out of the way of the program's own descriptors. Nothing and a
-// reason if it is not a plain file of ours in our format.
+// reason if it is not a plain file of ours in our format; a plain file of ours without a readable
+// header is replaced.
 Descriptor open_records(const std::string& part, uid_t uid, std::string& why);
 
 struct Claim {

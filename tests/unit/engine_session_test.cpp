@@ -345,6 +345,20 @@ TEST_F(SessionTest, TheThreadsOfAChildBeginOneSession) {
     EXPECT_EQ(fakes_.records().size(), 3U);
 }
 
+TEST_F(SessionTest, WarnsOnceThatAShareIsUnrecorded) {
+    setenv("RATION_RUNTIME_DIR", "/proc/nowhere", 1);
+    fakes_.policy(kQuarter);
+    CaptureStderr();
+    ASSERT_EQ(fakes_.attach(), 0);
+    EXPECT_EQ(init(), CUDA_SUCCESS);
+    const std::string said = GetCapturedStderr();
+    EXPECT_EQ(count(said, "runs unrecorded"), 1) << said;
+    fakes_.policy("schema = 1\n[[rule]]\nuse = \"deny\"\n");
+    CaptureStderr();
+    ASSERT_EQ(fakes_.attach(), 0);
+    EXPECT_EQ(count(GetCapturedStderr(), "runs unrecorded"), 0) << "nothing is held";
+}
+
 TEST_F(SessionTest, KeepsErrno) {
     fakes_.policy(kQuarter);
     errno = EXDEV;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 
+#include <fstream>
 #include <memory>
 #include <vector>
 
@@ -241,6 +242,44 @@ TEST_F(StatePublisher, TruncatedFileHarmsNobody) {
     std::vector<std::string> notes;
     list(directory(), &notes);
     EXPECT_THAT(notes, testing::ElementsAre(testing::HasSubstr("not a records file")));
+}
+
+// Else every later process of the user would run unrecorded.
+TEST_F(StatePublisher, ASpoiltFileIsReplaced) {
+    Child child([&](const Child::Side& side) {
+        auto writer = publisher();
+        writer->publish(record_of("before", State::kStarting));
+        side.ready();
+        side.wait();
+        writer->publish(record_of("before", State::kGranted));
+        side.ready();
+        side.wait();
+        return 0;
+    });
+    ASSERT_TRUE(child.await_ready());
+    ASSERT_EQ(truncate(file().c_str(), 0), 0);
+    leave_dead("after");
+    std::vector<std::string> notes;
+    EXPECT_EQ(list(directory(), &notes).size(), 1u);
+    EXPECT_TRUE(notes.empty());
+    child.step();
+    ASSERT_TRUE(child.await_ready());
+    EXPECT_EQ(listed().size(), 2u) << "who was there before joins the new file";
+    std::ofstream(file()) << std::string(2 * kSlotsOffset, 'x');
+    leave_dead("again");
+    EXPECT_EQ(listed().size(), 1u);
+    child.step();
+    EXPECT_EQ(child.join(), 0);
+}
+
+TEST_F(StatePublisher, OneOfAnotherFormatIsLeftAlone) {
+    leave_dead("someone");
+    FileHeader newer = make_header();
+    ++newer.version;
+    std::fstream(file()).write(reinterpret_cast<const char*>(&newer), sizeof newer);
+    std::string why;
+    EXPECT_EQ(Publisher::open(directory(), why), nullptr);
+    EXPECT_THAT(why, testing::HasSubstr("remove it"));
 }
 
 TEST_F(StatePublisher, ReusesTheOldestDeadPlace) {
