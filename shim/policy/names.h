@@ -1,6 +1,6 @@
-// The user database, asked as seldom as possible: behind it may be a directory server, and a name
-// that does not exist can cost thousands of system calls (measured: 60 us and 70 opened files a
-// name with nss-systemd).
+// The user database, asked as seldom as possible: behind it may be a directory server. Names that
+// do not exist are dear too (measured on a busy Debian 12 with nss-systemd: 38 of them opened some
+// 1,700 files and took about 4.5 ms of CPU time).
 #pragma once
 
 #include <sys/types.h>
