@@ -29,6 +29,14 @@ void expect(const std::string& what, const std::string& wanted, const std::strin
     }
 }
 
+// A limit as the daemon writes it, in whole MiB: it says "8G" of 8192M (measured: H100, driver
+// 580.159.04). Anything else stays as it is.
+std::string mebibytes(const std::string& limit) {
+    char* unit = nullptr;
+    const unsigned long long number = strtoull(limit.c_str(), &unit, 10);
+    return std::string_view(unit) == "G" ? fmt::format("{}M", number * 1024) : limit;
+}
+
 }  // namespace
 
 std::string control_program() {
@@ -108,7 +116,7 @@ void set_ceilings(const std::string& pipe_directory, const MpsCeilings& ceilings
                    fmt::format("set_default_device_pinned_mem_limit {} {}", device, limit));
         const std::string now = ask_daemon(
             pipe_directory, fmt::format("get_default_device_pinned_mem_limit {}", device));
-        expect("the memory limit", limit, now);
+        expect("the memory limit", limit, mebibytes(now));
     }
 }
 

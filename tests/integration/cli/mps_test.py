@@ -121,7 +121,7 @@ class Mps(support.Case):
         )
         daemon = self.json("mps", "status", variables=gpus)["daemons"][0]
         self.assertEqual(daemon["default_share"], "40.0")
-        self.assertEqual(daemon["default_memory"], {"0": "3072M", "1": "3072M"})
+        self.assertEqual(daemon["default_memory"], {"0": "3G", "1": "3G"})
 
     def test_impossible_ceilings(self):
         for option, value in (("--default-share", "140%"), ("--default-memory", "25%")):

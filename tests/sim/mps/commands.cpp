@@ -30,6 +30,14 @@ std::string about_server(const Registry& registry, const Words& words, const std
     return is_server(registry, words) ? line(answer) : line("Server " + words[1] + " not found");
 }
 
+// "8G" for "8192M" (measured: H100, driver 580.159.04).
+std::string in_largest_unit(const std::string& limit) {
+    const int mebibytes = std::atoi(limit.c_str());
+    const bool whole =
+        !limit.empty() && limit.back() == 'M' && mebibytes > 0 && mebibytes % 1024 == 0;
+    return whole ? std::to_string(mebibytes / 1024) + "G" : limit;
+}
+
 std::string row(const std::array<std::string, 6>& cells) {
     std::array<char, 512> text{};
     std::snprintf(text.data(), text.size(), "%-10s%-10s%-15s%-26s%-15s%-15s\n", cells[0].c_str(),
@@ -116,7 +124,7 @@ Outcome run_command(Registry& registry, const std::string& text) {
         return {.text = default_limit(registry, argument(words, 1))};
     }
     if (name == "set_default_device_pinned_mem_limit") {
-        if (words.size() == 3) registry.defaults.memory[words[1]] = words[2];
+        if (words.size() == 3) registry.defaults.memory[words[1]] = in_largest_unit(words[2]);
         return {};
     }
     if (name == "terminate_client") {
