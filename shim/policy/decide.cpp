@@ -140,7 +140,7 @@ Decision decide(const Policy& policy, const Subject& subject) {
     } catch (...) {  // nothing but a want of memory throws
         Decision failed;
         failed.kind = Decision::Kind::kError;
-        failed.error = "out of memory";
+        failed.error = "no memory to decide: retry";
         return failed;
     }
 }

@@ -227,7 +227,9 @@ Found find(const Environment& environment, const SitePaths& paths) {
         Found failed;
         failed.kind = Found::Kind::kPolicy;
         failed.origin = "site";
-        failed.loaded.problems.push_back({{}, "no memory to look for a policy"});
+        // Without a problem this would be the policy that leaves everything alone.
+        failed.loaded.policy.locked = true;
+        failed.loaded.problems.push_back({{}, "no memory to read the policy"});
         return failed;
     }
 }

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <new>
+
 #include "policy_helpers.h"
 
 namespace ration::policy {
@@ -197,6 +199,28 @@ TEST(Decide, APolicyWithHolesIsAnErrorNotACrash) {
     FakeProcess process;
     process.variables = {{"RATION_RANK", "0"}};
     EXPECT_EQ(decide(policy, process).error, "pool.x has no slots");
+}
+
+// A process whose environment does not fit into memory.
+struct ExhaustedProcess final : Subject {
+    const std::string& exe() const override { return none_; }
+    const std::string& script() const override { return none_; }
+    const std::string& argv() const override { return none_; }
+    const std::string& cgroup() const override { return none_; }
+    const std::string& host() const override { return none_; }
+    uid_t uid() const override { return 0; }
+    const std::vector<gid_t>& groups() const override { return no_groups_; }
+    std::optional<std::string> env(const std::string&) const override { throw std::bad_alloc(); }
+
+  private:
+    std::string none_;
+    std::vector<gid_t> no_groups_;
+};
+
+TEST(Decide, AWantOfMemoryIsAnErrorThatSaysSo) {
+    const Decision decision = decide(Policy(), ExhaustedProcess());
+    EXPECT_EQ(decision.kind, Kind::kError);
+    EXPECT_EQ(decision.error, "no memory to decide: retry");
 }
 
 }  // namespace

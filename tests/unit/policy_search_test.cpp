@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <new>
 
 #include "policy_helpers.h"
 #include "shim/policy/search.h"
@@ -201,6 +202,15 @@ TEST_F(Search, ASiteFileThatCannotBeReadMayBeTheOneThatLocks) {
     EXPECT_EQ(found().origin, "site");
     EXPECT_EQ(problems(), std::vector<std::string>{folder_ / "etc/policy.toml" +
                                                    ": cannot read the policy: it is a folder"});
+}
+
+TEST(SearchWithoutMemory, IsAProblemOfALockedPolicy) {
+    const Found found =
+        find([](const std::string&) -> std::optional<std::string> { throw std::bad_alloc(); });
+    EXPECT_EQ(found.kind, Kind::kPolicy);
+    EXPECT_TRUE(found.loaded.policy.locked);
+    EXPECT_EQ(lines(found.loaded.problems),
+              std::vector<std::string>{"no memory to read the policy"});
 }
 
 TEST_F(Search, AFileThatGoesWhileTheFolderIsReadIsNoProblem) {
