@@ -33,8 +33,8 @@ class Descriptor {
     int number_ = -1;
 };
 
-std::optional<File> read_all(int descriptor, mode_t mode, std::size_t limit) {
-    File file{{}, mode};
+std::optional<File> read_all(int descriptor, std::size_t limit) {
+    File file;
     while (file.text.size() < limit) {
         const std::size_t begin = file.text.size();
         const std::size_t want = std::min(kChunk, limit - begin);
@@ -52,7 +52,7 @@ std::optional<File> read_all(int descriptor, mode_t mode, std::size_t limit) {
 std::optional<File> read_file(const char* path, std::size_t limit) {
     const Descriptor file(path, 0);
     if (file.number() < 0) return std::nullopt;
-    return read_all(file.number(), 0, limit);
+    return read_all(file.number(), limit);
 }
 
 std::optional<File> read_regular_file(const char* path, std::size_t limit) {
@@ -64,7 +64,12 @@ std::optional<File> read_regular_file(const char* path, std::size_t limit) {
         errno = S_ISDIR(status.st_mode) ? EISDIR : ENODEV;
         return std::nullopt;
     }
-    return read_all(file.number(), status.st_mode, limit);
+    auto content = read_all(file.number(), limit);
+    if (content) {
+        content->mode = status.st_mode;
+        content->owner = status.st_uid;
+    }
+    return content;
 }
 
 }  // namespace ration::policy

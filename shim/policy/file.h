@@ -12,10 +12,11 @@ namespace ration::policy {
 struct File {
     std::string text;
     mode_t mode = 0;
+    uid_t owner = 0;
 };
 
-// At most `limit` bytes of a file; a file of /proc has no size beforehand. nullopt and errno if it
-// cannot be opened or read.
+// At most `limit` bytes of a file, without its mode and owner; a file of /proc has no size
+// beforehand. nullopt and errno if it cannot be opened or read.
 std::optional<File> read_file(const char* path, std::size_t limit);
 
 // As above, of a regular file only: opening a FIFO would wait for a writer and reading a terminal

@@ -1,6 +1,8 @@
 // TOML to policy. The only code that knows toml++ is behind this header.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +19,7 @@ struct Source {
     std::string text;
     bool site = false;
     bool world_writable = false;
+    uid_t owner = 0;
 };
 
 struct Loaded {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 
@@ -30,11 +31,49 @@ void cannot_read(const std::string& path, int error, Diagnostics& problems) {
     problems.push_back({{path, 0, 0}, "cannot read the policy: " + reason(error)});
 }
 
+// What user namespaces show of an owner whom they do not map: root, in a container that an ordinary
+// user started, for whatever comes from outside (user_namespaces(7)).
+bool is_unmapped(uid_t owner) {
+    constexpr std::size_t kLine = 256;
+    const auto map = read_file("/proc/self/uid_map", kLine);
+    const auto overflow = read_file("/proc/sys/kernel/overflowuid", kLine);
+    if (!map || !overflow) return false;
+    unsigned long long inside = 0;
+    unsigned long long outside = 0;
+    unsigned long long count = 0;
+    const bool one =
+        std::sscanf(map->text.c_str(), "%llu %llu %llu", &inside, &outside, &count) == 3;
+    constexpr unsigned long long kAll = 4294967295;
+    if (one && inside == 0 && outside == 0 && count == kAll) return false;
+    return std::to_string(owner) == overflow->text.substr(0, overflow->text.find('\n'));
+}
+
+bool belongs(uid_t owner, uid_t wanted) { return owner == wanted || is_unmapped(owner); }
+
+constexpr const char* kRootAlone =
+    "allowed: site policies that belong to root and that only root can change (chown root, "
+    "chmod o-w)";
+
 // The sources of one place, and whether one of them could not be read.
 struct Sources {
     std::vector<Source> found;
     Diagnostics problems;
     Diagnostics passed_over;
+    bool open_to_others = false;  // somebody else than root could have changed one
+
+    void distrust(const std::string& path, const char* why) {
+        problems.push_back({{path, 0, 0}, std::string(why) + "; " + kRootAlone});
+        open_to_others = true;
+    }
+
+    void add_site(const std::string& path, uid_t owner) {
+        const std::size_t before = found.size();
+        add(path, true, false);
+        if (found.size() == before) return;
+        const Source& source = found.back();
+        open_to_others = open_to_others || source.world_writable;  // read() says so
+        if (!belongs(source.owner, owner)) distrust(path, "the file belongs to somebody else");
+    }
 
     // A missing file is a problem only if it was asked for by name.
     void add(const std::string& path, bool site, bool wanted) {
@@ -76,11 +115,22 @@ std::vector<std::string> list(const std::string& folder) {
     return names;
 }
 
-void add_folder(const std::string& folder, Sources& sources) {
+void add_folder(const std::string& folder, uid_t owner, Sources& sources) {
     errno = 0;
     const std::vector<std::string> names = list(folder);
     if (errno != 0 && !is_missing(errno)) cannot_read(folder, errno, sources.problems);
-    for (const std::string& name : names) sources.add(name, true, false);
+    for (const std::string& name : names) sources.add_site(name, owner);
+}
+
+// A folder that others may write to is theirs, whatever the files in it say.
+void judge_folder(const std::string& folder, uid_t owner, Sources& sources) {
+    struct stat status {};
+    if (stat(folder.c_str(), &status) != 0) return;  // reading it will tell
+    if ((status.st_mode & S_IWOTH) != 0) {
+        sources.distrust(folder, "the folder is writable by everyone");
+    } else if (!belongs(status.st_uid, owner)) {
+        sources.distrust(folder, "the folder belongs to somebody else");
+    }
 }
 
 // The runtime directory is a place where everybody may make a folder, and so be the first to make
@@ -88,7 +138,7 @@ void add_folder(const std::string& folder, Sources& sources) {
 bool trusted(const std::string& folder, uid_t owner, Diagnostics& passed_over) {
     struct stat status {};
     if (lstat(folder.c_str(), &status) != 0) return false;
-    const bool own = status.st_uid == owner && S_ISDIR(status.st_mode);
+    const bool own = belongs(status.st_uid, owner) && S_ISDIR(status.st_mode);
     if (own && (status.st_mode & S_IWOTH) == 0) return true;
     passed_over.push_back({{folder, 0, 0},
                            "passed over: allowed is a folder that belongs to root "
@@ -98,10 +148,13 @@ bool trusted(const std::string& folder, uid_t owner, Diagnostics& passed_over) {
 
 Sources site_sources(const SitePaths& paths) {
     Sources sources;
-    sources.add(paths.etc + "/policy.toml", true, false);
-    add_folder(paths.etc + "/policy.d", sources);
+    const std::string etc = paths.etc + "/policy.d";
     const std::string run = paths.run + "/policy.d";
-    if (trusted(run, paths.run_owner, sources.passed_over)) add_folder(run, sources);
+    judge_folder(paths.etc, paths.owner, sources);
+    judge_folder(etc, paths.owner, sources);
+    sources.add_site(paths.etc + "/policy.toml", paths.owner);
+    add_folder(etc, paths.owner, sources);
+    if (trusted(run, paths.owner, sources.passed_over)) add_folder(run, paths.owner, sources);
     return sources;
 }
 
@@ -145,7 +198,7 @@ class Search {
     Found find() {
         Loaded site = site_.read();
         // A site file that cannot be opened may be the one that locks.
-        const bool locked = site.policy.locked || !site_.problems.empty();
+        const bool locked = site.policy.locked || !site_.problems.empty() || site_.open_to_others;
         Found found = locked ? locked_out(std::move(site)) : open(std::move(site));
         found.passed_over = std::move(site_.passed_over);
         return found;
@@ -210,6 +263,7 @@ std::optional<Source> load(const std::string& file, bool site, Diagnostics& prob
     source.text = std::move(content->text);
     source.site = site;
     source.world_writable = (content->mode & S_IWOTH) != 0;
+    source.owner = content->owner;
     return source;
 }
 

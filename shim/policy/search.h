@@ -19,7 +19,7 @@ using Environment = std::function<std::optional<std::string>(const std::string& 
 struct SitePaths {
     std::string etc = "/etc/ration";  // policy.toml and policy.d/*.toml
     std::string run = "/run/ration";  // policy.d/*.toml, written per job by a root prolog
-    uid_t run_owner = 0;              // whose the folder run/policy.d must be
+    uid_t owner = 0;                  // whose these folders and files must be
 };
 
 // How the policy was found. Exactly one of the alternatives holds.
@@ -49,10 +49,12 @@ inline constexpr const char* kNameVariable = "RATION_NAME";
 // run/policy.d/*.toml, each folder in lexical order. Never throws.
 //
 // A site policy is locked if one of its files says `locked = true`, other mistakes in it or not; if
-// a file with mistakes has the word outside of comments and does not plainly say false; or if a
-// file cannot be read at all. Then its problems are the result: a slip in a locked policy must not
-// open it, and users cannot cause one. A site file that plainly does not lock, broken or not, is
-// what everybody may overrule anyway, and must not stand in the way of those who do.
+// a file with mistakes has the word outside of comments and does not plainly say false; if a file
+// cannot be read at all, belongs to somebody else than root, or lies in a folder of etc that does;
+// or if one of them is writable by everyone: who may write may have taken the lock out. Then its
+// problems are the result: a slip in a locked policy must not open it. A site file that plainly
+// does not lock, broken or not, is what everybody may overrule anyway, and must not stand in the
+// way of those who do.
 Found find(const Environment& environment, const SitePaths& paths = {});
 
 // Reads one regular file as a source. nullopt, a problem and errno if it cannot be read.

@@ -140,6 +140,8 @@ class Container(Recipe):
         options = ["--ro-bind", "/usr", "/usr", "--dev", "/dev", "--proc", "/proc"]
         for name in ("lib", "lib64", "bin"):
             options += ["--symlink", f"usr/{name}", f"/{name}"]
+        if os.geteuid() != 0:  # a site policy belongs to root
+            options += ["--unshare-user", "--uid", "0", "--gid", "0"]
         options += ["--bind", BUILD, BUILD]
         # The daemon's private directory lies in the runtime directory: at its own path, too.
         options += ["--bind", self.runtime, self.runtime]

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -222,19 +224,81 @@ TEST_F(Search, AWorldWritableSiteFileIsAProblem) {
     add("etc/policy.toml", plain(), 0646);
     ASSERT_EQ(problems().size(), 1U);
     EXPECT_NE(problems()[0].find("writable by everyone"), std::string::npos);
-    // A user's own file is the user's affair.
+    // Who may write to it may have taken `locked` out.
     variables_["RATION_POLICY"] = add("named.toml", plain(), 0666);
+    EXPECT_EQ(found().origin, "site");
+    EXPECT_EQ(problems().size(), 1U);
+    // A user's own file is the user's affair.
+    add("etc/policy.toml");
+    EXPECT_EQ(found().origin, "RATION_POLICY");
     EXPECT_TRUE(problems().empty());
+}
+
+TEST_F(Search, ASiteFolderThatEverybodyMayWriteToIsAProblemForAll) {
+    add("etc/policy.toml", kLocked);
+    variables_["RATION_POLICY"] = add("named.toml");
+    for (const char* name : {"etc", "etc/policy.d"}) {
+        const std::string folder = folder_ / name;
+        for (const mode_t mode : {01777, 0757}) {
+            ASSERT_EQ(chmod(folder.c_str(), mode), 0);
+            EXPECT_EQ(found().origin, "site");
+            EXPECT_TRUE(found().locked_out);
+            ASSERT_EQ(problems().size(), 1U) << folder;
+            EXPECT_EQ(problems()[0].find(folder + ": the folder is writable by everyone"), 0U)
+                << problems()[0];
+        }
+        ASSERT_EQ(chmod(folder.c_str(), 0755), 0);
+        EXPECT_TRUE(problems().empty());
+    }
+}
+
+TEST_F(Search, ASiteFolderOfSomebodyElseIsAProblem) {
+    paths_.owner = geteuid() + 1;
+    ASSERT_EQ(problems().size(), 2U);
+    EXPECT_NE(problems()[0].find("/etc: the folder belongs to somebody else"), std::string::npos);
+    EXPECT_NE(problems()[1].find("/etc/policy.d: the folder belongs"), std::string::npos);
+}
+
+TEST_F(Search, InAUserNamespaceWithoutRootItsFilesAreStillRoots) {
+    add("etc/policy.d/site.toml", kLocked);
+    add("run/policy.d/job.toml", "schema = 1\n");
+    paths_.owner = 0;
+    std::filesystem::permissions(folder_.path(), std::filesystem::perms(0755));
+    const pid_t child = fork();
+    if (child == 0) {
+        if (unshare(CLONE_NEWUSER) != 0) _exit(77);
+        const Found inside = find([](const std::string&) { return std::nullopt; }, paths_);
+        _exit(inside.loaded.problems.empty() && inside.loaded.policy.files.size() == 2 ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "no user namespaces here";
+    EXPECT_EQ(status, 0);
+}
+
+TEST_F(Search, ASiteFileOfSomebodyElseIsAProblemForAll) {
+    if (geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+    variables_["RATION_POLICY"] = add("named.toml");
+    for (const char* name : {"etc/policy.toml", "etc/policy.d/a.toml", "run/policy.d/job.toml"}) {
+        const std::string file = add(name);
+        EXPECT_EQ(found().origin, "RATION_POLICY");
+        ASSERT_EQ(chown(file.c_str(), 4711, 0), 0);
+        EXPECT_EQ(found().origin, "site");
+        ASSERT_EQ(problems().size(), 1U) << name;
+        EXPECT_EQ(problems()[0].find(file + ": the file belongs to somebody else"), 0U);
+        std::filesystem::remove(file);
+    }
 }
 
 TEST_F(Search, AFolderThatAnybodyMayHaveMadeIsPassedOver) {
     add("run/policy.d/job.toml", kLocked);
     EXPECT_EQ(found().kind, Kind::kPolicy);
-    paths_.run_owner = geteuid() + 1;
+    paths_.etc = folder_ / "none";
+    paths_.owner = geteuid() + 1;
     EXPECT_EQ(found().kind, Kind::kNone);
     ASSERT_EQ(found().passed_over.size(), 1U);
     EXPECT_EQ(found().passed_over[0].place.file, folder_ / "run/policy.d");
-    paths_.run_owner = geteuid();
+    paths_.owner = geteuid();
     ASSERT_EQ(chmod((folder_ / "run/policy.d").c_str(), 01777), 0);
     EXPECT_EQ(found().kind, Kind::kNone);
     EXPECT_EQ(found().passed_over.size(), 1U);
