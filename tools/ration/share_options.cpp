@@ -1,15 +1,91 @@
 #include "tools/ration/share_options.h"
 
+#include <fmt/core.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
+#include "shim/policy/amount.h"
 #include "shim/policy/read.h"
 #include "tools/ration/failure.h"
+#include "tools/ration/output.h"
 
 namespace ration::tool {
 namespace {
+
+// One flag that an outer `ration run` and this one both give.
+struct Both {
+    const char* option;
+    const char* variable;
+    std::string outer, given;
+
+    std::string text() const {
+        return fmt::format("{}={} is in the environment, from an outer `ration run`, beside {} {}",
+                           variable, outer, option, given);
+    }
+    [[noreturn]] void fail(const std::string& advice) const {
+        throw Failure(kUsage, text() + ": " + advice);
+    }
+    template <typename T>
+    T outer_value(policy::Reading<T> reading) const {
+        if (!reading.value) {
+            throw Failure(kUsage, fmt::format("{} in the environment: {}; unset it", variable,
+                                              reading.error));
+        }
+        return std::move(*reading.value);
+    }
+};
+
+std::string smaller_share(const Both& both) {
+    const double outer = both.outer_value(policy::parse_share(both.outer));
+    return *policy::parse_share(both.given).value <= outer ? both.given : both.outer;
+}
+
+std::string smaller_memory(const Both& both) {
+    const auto outer = both.outer_value(policy::parse_memory(both.outer)).amount;
+    const auto given = policy::parse_memory(both.given).value->amount;
+    if (outer.index() != given.index()) {
+        both.fail("give both as a size or both as a percentage, so that the smaller one holds");
+    }
+    return given <= outer ? both.given : both.outer;
+}
+
+std::vector<std::string> items_of(const std::string& list) {
+    std::vector<std::string> items;
+    for (std::size_t begin = 0; begin <= list.size();) {
+        const auto end = std::min(list.find(',', begin), list.size());
+        items.push_back(list.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return items;
+}
+
+// Compared as written: which index is which UUID is not known before the driver is asked, and a
+// device too few is no more than was given.
+std::string common_devices(const Both& both) {
+    const std::vector<std::string> outer = items_of(both.outer);
+    std::string common;
+    for (const std::string& item : items_of(both.given)) {
+        if (std::find(outer.begin(), outer.end(), item) != outer.end()) {
+            common += (common.empty() ? "" : ",") + item;
+        }
+    }
+    if (common.empty()) {
+        both.fail("no device is in both; name some of the outer ones, written as they are there");
+    }
+    return common;
+}
+
+std::string same_mig(const Both& both) {
+    if (both.outer != both.given) {
+        both.fail("a share within a share stays on its MIG instance");
+    }
+    return both.given;
+}
+
+std::string inner_name(const Both& both) { return both.given; }
 
 // One row for each option that names a part of the inline policy.
 struct Flag {
@@ -17,25 +93,53 @@ struct Flag {
     const char* variable;
     std::string ShareOptions::*value;
     std::string policy::Inline::*field;
+    // What holds where an outer `ration run` has given it too: a share within a share only narrows.
+    std::string (*narrow)(const Both&);
 };
 const std::vector<Flag>& flags() {
     static const std::vector<Flag> rows{
-        {"--share", policy::kShareVariable, &ShareOptions::share, &policy::Inline::share},
-        {"--memory", policy::kMemoryVariable, &ShareOptions::memory, &policy::Inline::memory},
-        {"--device", policy::kDeviceVariable, &ShareOptions::device, &policy::Inline::device},
-        {"--mig", policy::kMigVariable, &ShareOptions::mig, &policy::Inline::mig},
-        {"--name", policy::kNameVariable, &ShareOptions::name, &policy::Inline::name},
+        {"--share", policy::kShareVariable, &ShareOptions::share, &policy::Inline::share,
+         smaller_share},
+        {"--memory", policy::kMemoryVariable, &ShareOptions::memory, &policy::Inline::memory,
+         smaller_memory},
+        {"--device", policy::kDeviceVariable, &ShareOptions::device, &policy::Inline::device,
+         common_devices},
+        {"--mig", policy::kMigVariable, &ShareOptions::mig, &policy::Inline::mig, same_mig},
+        {"--name", policy::kNameVariable, &ShareOptions::name, &policy::Inline::name, inner_name},
     };
     return rows;
 }
 
-// Flags add to those of an outer `ration run`, which are in the environment.
-policy::Inline merged_inline(const ShareOptions& options) {
-    policy::Inline merged;
-    for (const Flag& flag : flags()) {
-        const std::string& given = options.*flag.value;
-        merged.*flag.field = given.empty() ? own_environment(flag.variable).value_or("") : given;
+void refuse_mistakes(const policy::Loaded& loaded) {
+    if (!loaded.problems.empty()) {
+        throw Failure(kUsage, lines(loaded.problems));
     }
+}
+
+// The flags together with those of an outer `ration run`, which are in the environment.
+policy::Inline merged_inline(const ShareOptions& options) {
+    policy::Inline given, merged;
+    for (const Flag& flag : flags()) {
+        given.*flag.field = options.*flag.value;
+    }
+    const bool limits = !given.share.empty() || !given.memory.empty() || !given.device.empty() ||
+                        !given.mig.empty();
+    if (limits) {
+        refuse_mistakes(policy::read_inline(given));  // before it is compared
+    }
+    for (const Flag& flag : flags()) {
+        const Both both{flag.option, flag.variable, own_environment(flag.variable).value_or(""),
+                        given.*flag.field};
+        if (both.outer.empty() || both.given.empty()) {
+            merged.*flag.field = both.outer + both.given;
+            continue;
+        }
+        merged.*flag.field = flag.narrow(both);
+        if (merged.*flag.field != both.given) {
+            complain(both.text() + ": " + merged.*flag.field + " holds");
+        }
+    }
+    refuse_mistakes(policy::read_inline(merged));
     return merged;
 }
 
@@ -94,13 +198,10 @@ Changes changes_of(const ShareOptions& options) {
         }
     }
     if (flagged) {
-        const policy::Loaded loaded = policy::read_inline(merged_inline(options));
-        if (!loaded.problems.empty()) {
-            throw Failure(kUsage, lines(loaded.problems));
-        }
+        const policy::Inline merged = merged_inline(options);
         for (const Flag& flag : flags()) {
             if (!(options.*flag.value).empty()) {
-                changes.set.emplace_back(flag.variable, options.*flag.value);
+                changes.set.emplace_back(flag.variable, merged.*flag.field);
             }
         }
     }

@@ -60,6 +60,45 @@ class Started(support.Case):
         )
         self.assertIn("RATION_SHARE=25%\n", printed)
 
+    def test_a_share_within_a_share_only_narrows(self):
+        cases = [
+            ("RATION_SHARE", "--share", "25%", "100%", "25%"),
+            ("RATION_SHARE", "--share", "1/2", "25%", "25%"),
+            ("RATION_MEMORY", "--memory", "1GiB", "2GiB", "1GiB"),
+            ("RATION_MEMORY", "--memory", "1GiB", "512MiB", "512MiB"),
+            ("RATION_MEMORY", "--memory", "25%", "50%", "25%"),
+            ("RATION_DEVICE", "--device", "0,2", "2,1", "2"),
+            ("RATION_MIG", "--mig", "MIG-aa", "MIG-aa", "MIG-aa"),
+            ("RATION_NAME", "--name", "outer", "inner", "inner"),
+        ]
+        for variable, option, outer, inner, holds in cases:
+            limit = ("--share", "25%") if option == "--name" else ()
+            command = ("run", *limit, option, inner, "--", "env")
+            printed = self.ration(*command, variables={variable: outer})
+            self.assertIn(f"{variable}={holds}\n", printed)
+        printed = self.ration(
+            "run", "--share", "25%", "--", RATION, "run", "--share", "100%", "--", "env"
+        )
+        self.assertIn("RATION_SHARE=25%\n", printed)
+        lines = self.ration("env", "--share", "50%", variables={"RATION_SHARE": "25%"})
+        self.assertIn("RATION_SHARE='25%'", lines.replace('"', "'"))
+
+    def test_what_cannot_be_narrowed_is_an_error_that_shows_both(self):
+        cases = [
+            ("RATION_MEMORY", "--memory", "25%", "2GiB"),
+            ("RATION_DEVICE", "--device", "0,1", "2"),
+            ("RATION_MIG", "--mig", "MIG-aa", "MIG-bb"),
+            ("RATION_SHARE", "--share", "lots", "25%"),
+        ]
+        for variable, option, outer, inner in cases:
+            line = self.complaint(
+                "run", option, inner, "--", "true", code=2, variables={variable: outer}
+            )
+            self.assertIn(variable, line)
+            self.assertIn(outer, line)
+            if outer != "lots":
+                self.assertIn(f"{option} {inner}", line)
+
     def test_preload_is_merged(self):
         other = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
         if not os.path.exists(other):
