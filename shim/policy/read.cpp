@@ -48,7 +48,8 @@ void read_locked(const std::string& key, const Value& value, Draft& draft, Repor
     if (!read_boolean(key, value, report)) return;
     if (!draft.site) {
         report.add(value.where,
-                   "locked = true outside of a site file; allowed: in /etc/ration and /run/ration");
+                   "locked = true outside of a site file; allowed: in /etc/ration and "
+                   "/run/ration/policy.d");
         return;
     }
     draft.policy.locked = true;

@@ -37,8 +37,7 @@ std::string read_standard_input() {
 bool is_site(const std::string& file) {
     std::error_code error;
     const std::string path = std::filesystem::canonical(file, error).string();
-    const policy::SitePaths site;
-    return path.rfind(site.etc + "/", 0) == 0 || path.rfind(site.run + "/", 0) == 0;
+    return policy::is_site_file(path);
 }
 
 policy::Loaded load_files(const std::vector<std::string>& files, bool site) {
@@ -148,7 +147,7 @@ Action add_check(CLI::App& app) {
     app.add_flag("--each", options->each, "Check each FILE as a policy of its own");
     app.add_flag("--site", options->site,
                  "Check as a site's policy: `locked` is allowed, a world-writable file is not "
-                 "(the default for files under /etc/ration and /run/ration)");
+                 "(the default for files under /etc/ration and /run/ration/policy.d)");
     app.footer(
         "Without FILE, checks the policy that a program started here would follow.\n"
         "\n"

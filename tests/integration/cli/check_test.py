@@ -51,6 +51,17 @@ class Check(support.Case):
         policy.chmod(0o666)
         self.assertIn("everyone", self.ration("check", "--site", policy, code=2))
 
+    def test_site_files_are_known_by_where_they_lie(self):
+        text = 'schema = 1\nlocked = true\n[defaults]\nno_match = "deny"\n'
+        self.write("run/policy.d/job.toml", text)
+        self.write("run/u0/mine.toml", text)
+        mounts = [(self.root / "run", "/run/ration")]
+        site = self.inside(RATION, "check", "/run/ration/policy.d/job.toml", mounts=mounts)
+        self.assertEqual(site.returncode, 0, site.stdout + site.stderr)
+        other = self.inside(RATION, "check", "/run/ration/u0/mine.toml", mounts=mounts)
+        self.assertEqual(other.returncode, 2)
+        self.assertIn("allowed: in /etc/ration and /run/ration/policy.d", other.stdout)
+
     def test_default_is_the_policy_in_force(self):
         self.assertIn("no policy found", self.complaint("check", code=1))
         policy = self.write("home/.config/ration/policy.toml", GOOD)

@@ -70,6 +70,23 @@ class Case(unittest.TestCase):
         command, *rest = arguments
         return json.loads(self.ration(command, "--json", *rest, code=code, variables=variables))
 
+    def inside(self, *command, mounts=(), proc=True):
+        """Runs a command where files of ours lie at fixed places: pairs of source and target."""
+        options = ["--ro-bind", "/usr", "/usr", "--dev", "/dev"]
+        for name in ("lib", "lib64", "bin"):
+            options += ["--symlink", f"usr/{name}", f"/{name}"]
+        options += ["--proc", "/proc"] if proc else []
+        if os.geteuid() != 0:  # a site policy belongs to root
+            options += ["--unshare-user", "--uid", "0", "--gid", "0"]
+        for place in (BUILD, self.root):
+            options += ["--bind", place, place]
+        for source, target in mounts:
+            options += ["--bind", source, target]
+        options += ["--chdir", self.root]
+        if self.start("bwrap", *options, "true").returncode != 0:
+            self.skipTest("bubblewrap may make no namespaces here")
+        return self.start("bwrap", *options, *command)
+
     def write(self, name, text, mode=0o644):
         file = self.root / name
         file.parent.mkdir(parents=True, exist_ok=True)
