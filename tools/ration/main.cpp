@@ -83,33 +83,35 @@ std::size_t program_start(const CLI::App& app, const std::vector<std::string>& a
     return std::min(i, arguments.size());
 }
 
-int parse_error(const CLI::App& app, const CLI::ParseError& error) {
-    if (dynamic_cast<const CLI::CallForHelp*>(&error) != nullptr) {
-        print(app.help());
-        return kOk;
-    }
-    complain(std::string(error.what()) + " (see " + app.get_name() + " --help)");
-    return kUsage;
-}
-
-void report(const Command& command, const Invocation& invocation, const Failure& failure) {
+int report(const Command& command, bool as_json, const Failure& failure) {
     const std::string text = failure.what();
     const bool starts_program = std::string(command.name) == "run";
     const Json json{{"error", text}, {"exit", failure.code()}};
-    if (invocation.json && starts_program) {
+    if (as_json && starts_program) {
         // stdout belongs to the program
         const std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
         (void)!fwrite(line.data(), 1, line.size(), stderr);
-        return;
+        return failure.code();
     }
     for (std::size_t begin = 0; begin < text.size();) {
         const auto end = std::min(text.find('\n', begin), text.size());
         complain(text.substr(begin, end - begin));
         begin = end + 1;
     }
-    if (invocation.json) {
+    if (as_json) {
         print_json(json);
     }
+    return failure.code();
+}
+
+int parse_error(const CLI::App& app, const CLI::ParseError& error, const Command& command,
+                bool as_json) {
+    if (dynamic_cast<const CLI::CallForHelp*>(&error) != nullptr) {
+        print(app.help());
+        return kOk;
+    }
+    const std::string text = std::string(error.what()) + " (see " + app.get_name() + " --help)";
+    return report(command, as_json, Failure(kUsage, text));
 }
 
 int execute(const Command& command, std::vector<std::string> arguments) {
@@ -119,6 +121,9 @@ int execute(const Command& command, std::vector<std::string> arguments) {
     Invocation invocation;
     app.add_flag("--json", invocation.json, "Print JSON; the manual page names the fields");
     const Action action = command.add(app);
+    // Before the options are understood, and even if they are not; behind "--" they are PROG's.
+    const auto end = std::find(arguments.begin(), arguments.end(), "--");
+    const bool as_json = std::find(arguments.begin(), end, "--json") != end;
     if (command.program != nullptr) {
         const std::size_t start = program_start(app, arguments);
         const bool marked = start < arguments.size() && arguments[start] == "--";
@@ -131,10 +136,9 @@ int execute(const Command& command, std::vector<std::string> arguments) {
         app.parse(arguments);
         return action(invocation);
     } catch (const CLI::ParseError& error) {
-        return parse_error(app, error);
+        return parse_error(app, error, command, as_json);
     } catch (const Failure& failure) {
-        report(command, invocation, failure);
-        return failure.code();
+        return report(command, invocation.json, failure);
     }
 }
 

@@ -186,6 +186,16 @@ class Usage(support.Case):
     def test_unknown_option_is_not_the_program(self):
         self.assertIn("--shares", self.usage("--shares", "25%", "--", "true"))
 
+    def test_mistaken_options_as_json(self):
+        for command in ("run", "check", "env"):
+            done = self.start(RATION, command, "--no-such", "x", "--json")
+            self.assertEqual(done.returncode, 2)
+            told = json.loads(done.stderr if command == "run" else done.stdout)
+            self.assertEqual(told["exit"], 2)
+            self.assertIn("--no-such", told["error"])
+        done = self.start(RATION, "run", "--no-such", "--", "true", "--json")
+        self.assertRegex(done.stderr, "^ration: ")
+
     def test_impossible_share(self):
         self.assertIn("140%", self.usage("--share", "140%", "--", "true"))
 
