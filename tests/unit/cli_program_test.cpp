@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tests/unit/temporary_folder.h"
+#include "tools/ration/env_line.h"
 #include "tools/ration/failure.h"
 #include "tools/ration/program.h"
 
@@ -160,6 +161,32 @@ TEST_F(ProgramTest, EnvIsFollowed) {
     expect_refused(folder_.write("split", line + "-S A=1 " + STATIC_PROGRAM + " -u\n"), kRefused,
                    "statically");
     expect_refused(folder_.write("gone", line + "no-such-python\n"), kNotFound, "no-such-python");
+}
+
+TEST_F(ProgramTest, EnvIsFollowedThroughItsOptions) {
+    const std::vector<std::string> words{"sh", "-e"};
+    for (const char* line :
+         {"-S sh -e", "-Ssh -e", "-S -u FOO sh -e", "-S -uFOO sh -e", "-vS sh -e",
+          "--split-string=sh -e", "-S --unset=FOO sh -e", "-S --unset FOO A=1 sh -e",
+          "-S \"sh\" '-e'", "-S -- sh -e # more", "-S --ignore-signal sh -e", "-S -0 sh\\_-e"}) {
+        EXPECT_EQ(env_command(line), words) << line;
+    }
+    EXPECT_EQ(env_command("-S -C /tmp /bin/sh"), std::vector<std::string>{"/bin/sh"});
+    EXPECT_EQ(env_command("-S 'a b' \"c\\_d\""), (std::vector<std::string>{"a b", "c d"}));
+    EXPECT_EQ(env_command("sh -e"), std::vector<std::string>{"sh -e"});  // one word, as env sees it
+}
+
+TEST_F(ProgramTest, EnvItselfIsExaminedWhereItsLineIsNotUnderstood) {
+    for (const char* argument :
+         {"-S --no-such sh", "-S ${SHELL} -e", "-S 'open", "-i", "A=1", "-S -i sh", "-S PATH=/x sh",
+          "-S -u PATH sh", "-S -C / bin/sh", "-u", "-S -a name sh", "-S \\x"}) {
+        EXPECT_TRUE(env_command(argument).empty()) << argument;
+        const std::string file =
+            folder_.write("script", std::string("#!/usr/bin/env ") + argument + "\n");
+        const Program program = inspect_program({file});
+        EXPECT_EQ(program.obstacle, "") << argument;
+        EXPECT_EQ(program.loaded(), "/usr/bin/env") << argument;
+    }
 }
 
 TEST_F(ProgramTest, TextWithoutInterpreterGoesToTheShell) {

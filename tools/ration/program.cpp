@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "tools/ration/env_line.h"
 #include "tools/ration/failure.h"
 
 namespace ration::tool {
@@ -117,31 +118,6 @@ std::optional<Shebang> read_shebang(const std::string& path) {
         result.argument = trimmed(std::string_view(line).substr(space));
     }
     return result;
-}
-
-std::vector<std::string> words_of(std::string_view text) {
-    std::vector<std::string> words;
-    while (!text.empty()) {
-        const auto end = std::min(text.find_first_of(" \t"), text.size());
-        if (end > 0) {
-            words.emplace_back(text.substr(0, end));
-        }
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return words;
-}
-
-// What "#!/usr/bin/env ARGUMENT" starts: the program and its first arguments, behind options and
-// assignments. Empty if env would only print the environment.
-std::vector<std::string> env_command(const std::string& argument) {
-    std::vector<std::string> words = words_of(argument);
-    if (!words.empty() && words[0].size() > 2 && words[0].compare(0, 2, "-S") == 0) {
-        words[0].erase(0, 2);
-    }
-    const auto program = std::find_if(words.begin(), words.end(), [](const std::string& word) {
-        return word[0] != '-' && word.find('=') == std::string::npos;
-    });
-    return {program, words.end()};
 }
 
 // Puts what the kernel (and env) will start for a script in front; false if it is no script.
