@@ -34,6 +34,12 @@ std::vector<std::string> entries_of(const std::string& list) {
 std::vector<fs::path> library_candidates() {
     std::error_code error;
     const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
+    // Relative candidates would preload whatever somebody has put into the current folder.
+    if (!folder.is_absolute()) {
+        throw Failure(kRefused,
+                      "cannot read /proc/self/exe, so where libration.so lies is not known: mount "
+                      "/proc or set RATION_LIBRARY to its full path");
+    }
     const fs::path lib = folder.parent_path() / "lib";
     return {folder / kPreloadFile, lib / RATION_TRIPLET / "ration" / kPreloadFile,
             lib / "ration" / kPreloadFile,

@@ -167,6 +167,15 @@ class Refused(support.Case):
         )
         self.assertIn("RATION_LIBRARY", line)
 
+    def test_without_proc_no_library_is_guessed(self):
+        self.write("libration.so", "")
+        self.write("lib/ration/libration.so", "")
+        done = self.inside(
+            RATION, "run", "--dry-run", "--share", "25%", "--", "true", proc=False
+        )
+        self.assertEqual((done.returncode, done.stdout), (125, ""), done.stderr)
+        self.assertIn("mount /proc", done.stderr)
+
     def test_library_path_that_cannot_be_preloaded(self):
         other = self.write("a b/libration.so", "")
         line = self.complaint(
