@@ -15,6 +15,8 @@ struct Options {
     int pid = 0;  // 0: not given
 };
 
+constexpr int kLargestPid = 4194304;  // PID_MAX_LIMIT, include/linux/threads.h
+
 int exit_code(const Explanation& explanation) {
     const bool refused = !explanation.ruling.lines.empty() || !explanation.obstacle.empty() ||
                          (explanation.prediction && explanation.prediction->refusal);
@@ -47,7 +49,7 @@ Action add_explain(CLI::App& app) {
     add_share_options(app, options->share);
     app.add_option("--pid", options->pid, "A process: what it was really granted")
         ->type_name("PID")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(1, kLargestPid));
     app.footer(
         "Which policy and why, each rule up to the one that matches, the slot, the mechanism, "
         "what\n"

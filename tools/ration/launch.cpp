@@ -1,10 +1,25 @@
 #include "tools/ration/launch.h"
 
+#include <algorithm>
+
 #include "tools/ration/failure.h"
 #include "tools/ration/output.h"
 #include "tools/ration/preload.h"
 
 namespace ration::tool {
+
+namespace {
+
+// RATION_USE alone chooses under a locked site policy.
+void drop_what_has_no_effect(Changes& changes) {
+    changes.unset.clear();
+    changes.set.erase(
+        std::remove_if(changes.set.begin(), changes.set.end(),
+                       [](const auto& change) { return change.first != "RATION_USE"; }),
+        changes.set.end());
+}
+
+}  // namespace
 
 Launch prepare_launch(const ShareOptions& options) {
     Launch launch;
@@ -21,6 +36,7 @@ Launch prepare_launch(const ShareOptions& options) {
             break;
         case policy::Found::Kind::kPolicy:
             if (launch.found.locked_out) {
+                drop_what_has_no_effect(launch.changes);
                 complain("the site's policy " + launch.found.loaded.policy.files.front() +
                          " is locked: it decides, and flags and RATION_POLICY have no effect; "
                          "choose with --use what its may_use offers");

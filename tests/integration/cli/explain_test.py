@@ -112,7 +112,9 @@ class Explain(support.Case):
         self.assertIsNone(told["record"])
 
     def test_no_such_process(self):
-        self.assertIn("no process", self.complaint("explain", "--pid", 2**22 + 1, code=1))
+        self.assertIn("no process", self.complaint("explain", "--pid", 2**22, code=1))
+        for pid in (0, -1, 2**22 + 1):
+            self.assertIn("--pid", self.complaint("explain", "--pid", pid, code=2))
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ class Help(support.Case):
             self.assertEqual(self.complete(*command, "--"), self.options(command), command)
 
     def test_json_of_a_failure(self):
-        done = self.start(RATION, "explain", "--json", "--pid", str(2**22 + 1))
+        done = self.start(RATION, "explain", "--json", "--pid", str(2**22))
         self.assertEqual(json.loads(done.stdout)["exit"], 1)
 
     def test_help_of_a_command(self):

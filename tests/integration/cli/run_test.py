@@ -129,6 +129,20 @@ class Started(support.Case):
         self.assertEqual(plan["arguments"], ["touch", str(mark)])
         self.assertEqual(plan["set"]["RATION_SHARE"], "25%")
 
+    def test_dry_run_shows_nothing_that_a_locked_policy_ignores(self):
+        self.write("site/policy.toml", 'schema = 1\nlocked = true\n[defaults]\nno_match = "deny"\n')
+        self.write("mine.toml", 'schema = 1\n[[rule]]\nuse = "ignore"\n')
+        mounts = [(self.root / "site", "/etc/ration")]
+        for options in (["--policy", "mine.toml"], ["--share", "50%"]):
+            done = self.inside(
+                RATION, "run", *options, "--use", "deny", "--dry-run", "--", "true", mounts=mounts
+            )
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertNotIn("RATION_POLICY", done.stdout)
+            self.assertNotIn("RATION_SHARE", done.stdout)
+            self.assertIn("RATION_USE=deny", done.stdout)
+            self.assertIn("/etc/ration/policy.toml is locked", done.stderr)
+
     def test_disabled_says_so_and_runs(self):
         done = self.start(
             RATION, "run", "--share", "25%", "--", "echo", "ran", variables={"RATION_DISABLE": "1"}
