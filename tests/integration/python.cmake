@@ -27,5 +27,3 @@ ration_python_test(install TIMEOUT 1500)
 ration_python_test(bench TIMEOUT 1500)
 # Both build the release preset.
 set_tests_properties(install bench PROPERTIES RESOURCE_LOCK release_build)
-# Both build build/release.
-set_tests_properties(bench install PROPERTIES RESOURCE_LOCK release)
