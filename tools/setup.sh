@@ -122,13 +122,14 @@ build_preset() {
     timed "build $preset" cmake --build "$top/build/$preset" "${@/#/--target=}"
 }
 
-# True if a driver is installed here that finds a device. A simulated one on the library path of
-# the caller does not count.
+# True if there is a driver here that finds a device, and that is not a simulated one of our build.
 has_gpu() {
-    env -u LD_LIBRARY_PATH -u LD_PRELOAD python3 - <<'PY' 2>/dev/null
+    env -u LD_PRELOAD python3 - "$top/build/" <<'PY' 2>/dev/null
 import ctypes, sys
 driver = ctypes.CDLL("libcuda.so.1")
 count = ctypes.c_int()
-sys.exit(not (driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value))
+works = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value
+loaded = {line.split()[-1] for line in open("/proc/self/maps") if "/libcuda.so" in line}
+sys.exit(not works or any(path.startswith(sys.argv[1]) for path in loaded))
 PY
 }

@@ -8,16 +8,18 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 BUILD, SOURCE = pathlib.Path(), pathlib.Path()
 SHOWN = re.compile(r"(<!-- tools/quickstart --simulated -->\n```text\n)(.*?)(```\n)", re.DOTALL)
 
 
-def quickstart(*arguments, **variables):
-    command = [SOURCE / "tools/quickstart", "--simulated", "--build", BUILD, *arguments]
+def quickstart(*arguments, where=("--simulated",), **variables):
+    command = [SOURCE / "tools/quickstart", *where, "--build", BUILD, *arguments]
     environment = {**os.environ, **variables}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
@@ -64,6 +66,22 @@ class Quickstart(unittest.TestCase):
     def test_a_program_that_fails_is_a_problem(self):
         done = quickstart(SIM_CUDA_FAIL="cuCtxSetCurrent=999")
         self.assertEqual(done.returncode, 1, done.stdout)
+
+    def test_takes_the_gpu_where_there_is_one(self):
+        """A driver that is not of our build is taken for the machine's own."""
+        with tempfile.TemporaryDirectory() as folder:
+            driver = shutil.copytree(BUILD / "sim", f"{folder}/driver", symlinks=True)
+            variables = {"LD_LIBRARY_PATH": driver, "SIM_CUDA_GPUS": "a100"}
+            without_daemon = quickstart("--json", where=(), **variables)
+            self.assertIn("no nvidia-cuda-mps-control", without_daemon.stderr)
+            self.assertEqual(json.loads(without_daemon.stdout)["driver"], "simulated")
+            done = quickstart(
+                "--json", where=(), PATH=f"{driver}/bin:{os.environ['PATH']}", **variables
+            )
+            self.assertEqual(done.returncode, 0, done.stderr)
+            result = json.loads(done.stdout)
+            self.assertEqual(result["driver"], "gpu")
+            self.assertIn("A100", result["runs"]["bare"]["name"])
 
     def test_refuses_without_packages(self):
         """--no-install on a machine that lacks packages names them and the command."""
