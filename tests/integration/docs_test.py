@@ -122,7 +122,8 @@ class Sandbox:
         source.write_text("int main(void) { return 0; }\n")
         subprocess.run(["cc", "-static", "-o", folder / "static-solver", source], check=True)
         (folder / "build").mkdir()
-        (folder / "build/release").symlink_to(BUILD)
+        for preset in ("release", "dev"):
+            (folder / "build" / preset).symlink_to(BUILD)
         return folder
 
     def add(self, command, *, strict):
