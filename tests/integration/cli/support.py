@@ -4,7 +4,6 @@ Each test file is run as NAME_test.py BUILD SOURCE.
 """
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -33,10 +32,8 @@ class Case(unittest.TestCase):
             "HOME": f"{self.root}/home",
             "RATION_RUNTIME_DIR": f"{self.root}/run",
             "LANG": "C.UTF-8",
+            "LSAN_OPTIONS": f"suppressions={SOURCE}/tests/integration/cli/lsan.supp",
         }
-        for name in ("ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
-            if name in os.environ:
-                self.environment[name] = os.environ[name]
 
     def start(self, *command, variables=None, text=None):
         """Runs a command to its end; whatever its exit code."""
