@@ -3,6 +3,7 @@
 Each test file is run as NAME_test.py BUILD SOURCE.
 """
 
+import os
 import json
 import pathlib
 import subprocess
