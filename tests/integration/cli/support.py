@@ -3,8 +3,8 @@
 Each test file is run as NAME_test.py BUILD SOURCE.
 """
 
-import os
 import json
+import os
 import pathlib
 import subprocess
 import sys
