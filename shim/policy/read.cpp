@@ -124,9 +124,9 @@ bool defined(const Policy& policy, const std::string& name) {
 }
 
 // Names that a `use` may have, as far as messages show them.
-class Names {
+class UseNames {
   public:
-    explicit Names(const Policy& policy) : policy_(policy), all_{"ignore", "deny"} {
+    explicit UseNames(const Policy& policy) : policy_(policy), all_{"ignore", "deny"} {
         for (const auto& [name, partition] : policy.partitions) all_.push_back(name);
         for (const auto& [name, pool] : policy.pools) all_.push_back(name);
         shown_ = all_;
@@ -154,7 +154,7 @@ class Names {
     std::vector<std::string> all_, shown_;
 };
 
-void check_use(const char* key, const Use& use, const Names& names, Draft& draft) {
+void check_use(const char* key, const Use& use, const UseNames& names, Draft& draft) {
     if (use.kind == Use::Kind::kIgnore || use.kind == Use::Kind::kDeny) return;
     if (defined(draft.policy, use.name)) return;
     draft.problems.push_back({use.place, key + (' ' + quote(use.name)) + " is not defined" +
@@ -165,7 +165,7 @@ void check_use(const char* key, const Use& use, const Names& names, Draft& draft
 // What can be said only when every source has been read.
 void check_whole(Draft& draft) {
     if (draft.incomplete) return;
-    const Names names(draft.policy);
+    const UseNames names(draft.policy);
     check_use("no_match", draft.policy.no_match, names, draft);
     for (const Rule& rule : draft.policy.rules) {
         check_use("use", rule.use, names, draft);
