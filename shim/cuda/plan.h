@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "shim/cuda/environment.h"
 #include "shim/cuda/inventory.h"
 #include "shim/cuda/mps_pipe.h"
 #include "shim/cuda/refusal.h"
+#include "shim/host/environment.h"
 #include "shim/policy/policy.h"
 #include "shim/policy/search.h"
 
@@ -41,9 +41,11 @@ struct SlotUse {
 
 struct Plan {
     Applied applied = Applied::kNone;
-    Edits temporary;  // MPS variables: the driver reads them in cuInit and never again (measured)
-    Edits lasting;    // device variables: they stay narrowed, so that programs that read NVML and
-                      // CUDA_VISIBLE_DEVICES agree with the driver
+    // MPS variables: the driver reads them in cuInit and never again (measured).
+    host::Edits temporary;
+    // Device variables: they stay narrowed, so that programs that read NVML and
+    // CUDA_VISIBLE_DEVICES agree with the driver.
+    host::Edits lasting;
     std::vector<Goal> goals;        // empty if the inventory was not needed
     std::optional<double> percent;  // what the driver is told; nullopt: nothing
     std::optional<double> share;    // what the policy asks, as a percentage; nullopt: no share

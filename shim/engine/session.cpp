@@ -43,8 +43,8 @@ Ruling rule_here() {
 // What the driver is told, for RATION_LOG_LEVEL=debug.
 std::string edits_text(const cuda::Plan& plan) {
     std::string text;
-    for (const cuda::Edits* edits : {&plan.temporary, &plan.lasting}) {
-        for (const cuda::Edit& edit : *edits) text += " " + edit.name + "=" + edit.value;
+    for (const host::Edits* edits : {&plan.temporary, &plan.lasting}) {
+        for (const host::Edit& edit : *edits) text += " " + edit.name + "=" + edit.value;
     }
     return text.empty() ? " nothing" : text;
 }

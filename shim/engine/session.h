@@ -9,11 +9,11 @@
 #include <set>
 
 #include "shim/cuda/driver.h"
-#include "shim/cuda/environment.h"
 #include "shim/cuda/verify.h"
 #include "shim/engine/boundary.h"
 #include "shim/engine/recorder.h"
 #include "shim/engine/ruling.h"
+#include "shim/host/environment.h"
 #include "shim/preload/hooks.h"
 
 namespace ration::engine {
@@ -92,7 +92,7 @@ class Session {
     const pid_t pid_;
     const cuda::Driver driver_;
     const Ruling ruling_;
-    cuda::Overlay overlay_;
+    host::Overlay overlay_;
     std::atomic<Stage> stage_{Stage::kUntouched};
     std::atomic<CUresult> code_{CUDA_SUCCESS};  // kRefused
 

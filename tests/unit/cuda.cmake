@@ -3,7 +3,6 @@ ration_unit_test(cuda_test
     SOURCES
         cuda_affinity_test.cpp
         cuda_devices_test.cpp
-        cuda_environment_test.cpp
         cuda_memory_limit_test.cpp
         cuda_plan_test.cpp
         cuda_share_test.cpp

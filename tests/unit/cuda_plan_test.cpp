@@ -44,8 +44,8 @@ class PlanTest : public testing::Test {
         return found == nullptr ? Refusal{CUDA_SUCCESS, "not refused"} : *found;
     }
 
-    static std::string value(const Edits& edits, const std::string& name) {
-        for (const Edit& edit : edits) {
+    static std::string value(const host::Edits& edits, const std::string& name) {
+        for (const host::Edit& edit : edits) {
             if (edit.name == name) return edit.value;
         }
         return "unset";

@@ -48,8 +48,8 @@ Json decision_json(const policy::Decision& decision) {
 
 Json driver_environment(const cuda::Plan& plan) {
     Json environment = Json::object();
-    for (const cuda::Edits& edits : {plan.temporary, plan.lasting}) {
-        for (const cuda::Edit& edit : edits) {
+    for (const host::Edits& edits : {plan.temporary, plan.lasting}) {
+        for (const host::Edit& edit : edits) {
             environment[edit.name] = edit.value;
         }
     }

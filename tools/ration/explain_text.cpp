@@ -84,7 +84,7 @@ std::string decision_text(const policy::Decision& decision) {
 
 // The value that the driver will see; empty if the plan leaves the variable alone.
 std::string edit_of(const cuda::Plan& plan, const char* name) {
-    for (const cuda::Edit& edit : plan.temporary) {
+    for (const host::Edit& edit : plan.temporary) {
         if (edit.name == name) {
             return edit.value;
         }
@@ -107,8 +107,8 @@ std::string mechanism_why(const cuda::Plan& plan) {
 
 std::string plan_text(const cuda::Plan& plan) {
     std::string text = line("mechanism", mechanism_why(plan));
-    for (const cuda::Edits& edits : {plan.temporary, plan.lasting}) {
-        for (const cuda::Edit& edit : edits) {
+    for (const host::Edits& edits : {plan.temporary, plan.lasting}) {
+        for (const host::Edit& edit : edits) {
             text += line("driver sees", edit.name + "=" + edit.value);
         }
     }

@@ -1,4 +1,4 @@
-#include "shim/cuda/environment.h"
+#include "shim/host/environment.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include <set>
 #include <string_view>
 
-namespace ration::cuda {
+namespace ration::host {
 namespace {
 
 // glibc's getenv reads `environ` without a lock; this is the one place that replaces it.
@@ -161,4 +161,4 @@ void Overlay::undo_in_copy() {
     }
 }
 
-}  // namespace ration::cuda
+}  // namespace ration::host

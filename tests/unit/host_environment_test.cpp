@@ -6,9 +6,9 @@
 #include <atomic>
 #include <thread>
 
-#include "shim/cuda/environment.h"
+#include "shim/host/environment.h"
 
-namespace ration::cuda {
+namespace ration::host {
 namespace {
 
 using testing::ElementsAre;
@@ -251,4 +251,4 @@ TEST_F(OverlayTest, SurvivesSettersInOtherThreads) {
 }
 
 }  // namespace
-}  // namespace ration::cuda
+}  // namespace ration::host

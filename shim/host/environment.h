@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace ration::cuda {
+namespace ration::host {
 
 struct Edit {
     std::string name;
@@ -69,4 +69,4 @@ class Overlay {
     Published* current_ = nullptr;
 };
 
-}  // namespace ration::cuda
+}  // namespace ration::host
