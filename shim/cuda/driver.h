@@ -9,11 +9,8 @@ namespace ration::cuda {
 // test fills the table by hand; in a process only shim/engine/driver_table.cpp fills it. A member
 // is null where this driver has no such entry point.
 struct Driver {
-#define HOOK(symbol, family) decltype(&::symbol) symbol = nullptr;
-#define FRONT(symbol, family)
+#define CUDA_HOOK(symbol, family) decltype(&::symbol) symbol = nullptr;
 #include "shim/preload/hooks.def"
-#undef HOOK
-#undef FRONT
 #define CALL(symbol) decltype(&::symbol) symbol = nullptr;
 #include "shim/cuda/driver.def"
 #undef CALL

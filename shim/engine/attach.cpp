@@ -1,6 +1,7 @@
-// The engine's one exported function.
+// The engine's exported functions, one a vendor.
 #include <stdio.h>
 
+#include "shim/amd/api.h"
 #include "shim/cuda/api.h"
 #include "shim/engine/boundary.h"
 #include "shim/engine/errno_keeper.h"
@@ -9,27 +10,43 @@
 
 namespace {
 
-bool same_version(const ration_front& front) {
-    return front.abi == RATION_ENGINE_ABI && front.hook_count >= ration::kHookCount;
+// With what a vendor's calls fail where there is no session to say it.
+struct Codes {
+    int other_version;
+    int no_memory;
+};
+
+template <class Begin>
+int attach(const ration_front& front, Codes codes, char* reason, uint32_t capacity, Begin begin) {
+    const ration::engine::ErrnoKeeper keeper;
+    if (front.abi != RATION_ENGINE_ABI || front.hook_count < ration::kHookCount) {
+        snprintf(reason, capacity,
+                 "libration.so and libration-engine.so are of different versions (%u and %u): "
+                 "restart the job or reinstall ration",
+                 front.abi, RATION_ENGINE_ABI);
+        return codes.other_version;
+    }
+    try {
+        begin();
+    } catch (...) {
+        snprintf(reason, capacity, "the engine ran out of memory while it decided: retry");
+        return codes.no_memory;
+    }
+    return 0;
 }
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) int ration_engine_attach(
-    const ration_front* front, char* reason, uint32_t capacity) {
-    const ration::engine::ErrnoKeeper keeper;
-    if (!same_version(*front)) {
-        snprintf(reason, capacity,
-                 "libration.so and libration-engine.so are of different versions (%u and %u): "
-                 "restart the job or reinstall ration",
-                 front->abi, RATION_ENGINE_ABI);
-        return CUDA_ERROR_NOT_PERMITTED;
-    }
-    try {
-        ration::engine::Session::begin(*front);
-    } catch (...) {
-        snprintf(reason, capacity, "the engine ran out of memory while it decided: retry");
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
-    return CUDA_SUCCESS;
+#pragma GCC visibility push(default)
+extern "C" int ration_engine_attach(const ration_front* front, char* reason, uint32_t capacity) {
+    return attach(*front, {CUDA_ERROR_NOT_PERMITTED, CUDA_ERROR_OUT_OF_MEMORY}, reason, capacity,
+                  [&] { ration::engine::Session::begin(*front); });
 }
+
+extern "C" int ration_engine_attach_amd(const ration_front* front, char* reason,
+                                        uint32_t capacity) {
+    // No mechanism for AMD yet: nothing is routed, and everything stays the library's own.
+    return attach(*front, {ration::amd::kHipErrorNoDevice, ration::amd::kHipErrorOutOfMemory},
+                  reason, capacity, [] {});
+}
+#pragma GCC visibility pop

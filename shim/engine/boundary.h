@@ -1,9 +1,11 @@
 /* The contract between libration.so (the front, which every process loads) and libration-engine.so
  * (which only GPU programs load). C, versioned, nothing thrown across it.
  *
- * The front looks up RATION_ENGINE_ATTACH in the engine that lies beside it and calls it once per
- * process, at the first driver call, with no driver call under way in this thread. The engine decides
- * and routes the hooks it needs; what it does not route stays the driver's own.
+ * The front looks up the vendor's entry in the engine that lies beside it and calls it once per
+ * process, at the first call of one of the vendor's libraries, with no such call under way in this
+ * thread. The engine decides and routes the vendor's hooks that it needs; what it does not route
+ * stays the library's own. The two vendors are decided on independently, perhaps by two threads at
+ * once.
  */
 #pragma once
 
@@ -15,38 +17,42 @@ extern "C" {
 
 /* Raised with every change of this file. An upgrade can put a new engine beside an old front that
  * is already mapped into a running job: both sides refuse a number that is not their own. */
-#define RATION_ENGINE_ABI 1u
+#define RATION_ENGINE_ABI 2u
 
 #define RATION_ENGINE_FILE "libration-engine.so"
 #define RATION_ENGINE_ATTACH "ration_engine_attach"
+#define RATION_ENGINE_ATTACH_AMD "ration_engine_attach_amd"
 
 /* What the front offers. Valid for the life of the process. Hooks are numbered by the HOOK rows of
- * shim/preload/hooks.def. */
+ * shim/preload/hooks.def, libraries as Library of shim/preload/hooks.h is. */
 typedef struct ration_front {
     uint32_t abi;
     uint32_t hook_count;
 
-    /* The next definition of a hooked entry point after the front: the driver's, or that of another
-     * preloaded library. NULL if this driver has none. */
+    /* The next definition of a hooked entry point after the front: the library's, or that of
+     * another preloaded library. NULL if the library has none, or is not loaded yet. */
     void* (*real)(uint32_t hook);
 
-    /* Any other symbol of the driver library. NULL if it has none. */
-    void* (*driver_symbol)(const char* name);
+    /* Any other symbol of a library. NULL if it has none, or is not loaded yet. */
+    void* (*find)(uint32_t library, const char* name);
 
     /* From now on calls of `hook` go to `target`; NULL means the real function. Threads that are
      * inside the old target finish there. */
     void (*route)(uint32_t hook, void* target);
 
-    /* Depth of driver calls that this thread is inside of through a hook: a hook that finds it above
-     * zero was called by the driver, or by a tool that the driver loads, and passes through. */
-    int* (*depth)(void);
+    /* Depth of a library's calls that this thread is inside of through a hook: a hook that finds it
+     * above zero was called by the library, or by a tool that the library loads, and passes
+     * through. */
+    int* (*depth)(uint32_t library);
 } ration_front;
 
-/* Returns 0, or a CUresult with which every hooked call is to fail; in that case `reason` (of
- * `capacity` bytes) holds one line without a newline. */
+/* Returns 0, or what every hooked call of the vendor is to fail with: a CUresult of NVIDIA's, a
+ * hipError_t of AMD's. In that case `reason` (of `capacity` bytes) holds one line without a
+ * newline. */
 typedef int (*ration_engine_attach_fn)(const ration_front* front, char* reason, uint32_t capacity);
 
 int ration_engine_attach(const ration_front* front, char* reason, uint32_t capacity);
+int ration_engine_attach_amd(const ration_front* front, char* reason, uint32_t capacity);
 
 #ifdef __cplusplus
 }

@@ -6,15 +6,13 @@ namespace ration::engine {
 
 cuda::Driver driver_table(const ration_front& front) {
     cuda::Driver driver;
-#define HOOK(symbol, family) \
-    driver.symbol =          \
+#define CUDA_HOOK(symbol, family) \
+    driver.symbol =               \
         reinterpret_cast<decltype(&::symbol)>(front.real(static_cast<uint32_t>(Hook::symbol)));
-#define FRONT(symbol, family)
 #include "shim/preload/hooks.def"
-#undef HOOK
-#undef FRONT
+    const auto library = static_cast<uint32_t>(Library::CUDA);
 #define CALL(symbol) \
-    driver.symbol = reinterpret_cast<decltype(&::symbol)>(front.driver_symbol(#symbol));
+    driver.symbol = reinterpret_cast<decltype(&::symbol)>(front.find(library, #symbol));
 #include "shim/cuda/driver.def"
 #undef CALL
     return driver;

@@ -139,13 +139,12 @@ CUresult hook::cuCtxPushCurrent_v2(CUcontext context) {
 
 void* engine::hook_function(Hook row) {
     switch (row) {
-#define HOOK(symbol, family) \
-    case Hook::symbol:       \
+#define CUDA_HOOK(symbol, family) \
+    case Hook::symbol:            \
         return reinterpret_cast<void*>(&hook::symbol);
-#define FRONT(symbol, family)
 #include "shim/preload/hooks.def"
-#undef HOOK
-#undef FRONT
+        default:
+            break;
     }
     return nullptr;
 }

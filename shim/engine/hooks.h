@@ -11,11 +11,8 @@ namespace ration {
 // Static members and not free functions: a definition whose signature differs from cuda.h's does
 // not compile, and a row without a definition does not link.
 struct hook {  // NOLINT(readability-identifier-naming): reads as a namespace
-#define HOOK(symbol, family) static std::remove_pointer_t<decltype(&::symbol)> symbol;
-#define FRONT(symbol, family)
+#define CUDA_HOOK(symbol, family) static std::remove_pointer_t<decltype(&::symbol)> symbol;
 #include "shim/preload/hooks.def"
-#undef HOOK
-#undef FRONT
 };
 
 namespace engine {

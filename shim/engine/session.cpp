@@ -129,7 +129,9 @@ void Session::route(Hook hook, bool to_us) const {
 }
 
 void Session::route_all(bool to_us) const {
-    for (unsigned hook = 0; hook < kHookCount; ++hook) route(static_cast<Hook>(hook), to_us);
+    for (unsigned hook = 0; hook < kHookCount; ++hook) {
+        if (library_of(hook) == Library::CUDA) route(static_cast<Hook>(hook), to_us);
+    }
 }
 
 CUresult Session::real_init(unsigned int flags) {
@@ -144,7 +146,7 @@ CUresult Session::real_init(unsigned int flags) {
 }
 
 CUresult Session::init(unsigned int flags) {
-    if (*front_.depth() > 0) return driver_.cuInit(flags);
+    if (*front_.depth(kCuda) > 0) return driver_.cuInit(flags);
     switch (stage_.load(std::memory_order_acquire)) {
         case Stage::kRefused:
             return code_;

@@ -36,7 +36,7 @@ class Session {
     // that is refused after all.
     template <class Call, class Undo>
     CUresult context(Call call, Undo undo) {
-        if (*front_.depth() > 0) return call();
+        if (*front_.depth(kCuda) > 0) return call();
         if (const CUresult code = before_context()) return code;
         const Deeper deeper(*this);
         const CUresult result = call();
@@ -51,6 +51,8 @@ class Session {
     const cuda::Driver& driver() const { return driver_; }
 
   private:
+    static constexpr auto kCuda = static_cast<std::uint32_t>(Library::CUDA);
+
     static void replace(const ration_front& front);
 
     // Only ever goes forward; kRefused and kUntouched are final.
@@ -61,7 +63,7 @@ class Session {
     // A driver call under way in this thread: what the driver calls from within, passes through.
     class Deeper {
       public:
-        explicit Deeper(const Session& session) : depth_(session.front_.depth()) { ++*depth_; }
+        explicit Deeper(const Session& session) : depth_(session.front_.depth(kCuda)) { ++*depth_; }
         ~Deeper() { --*depth_; }
         Deeper(const Deeper&) = delete;
         Deeper& operator=(const Deeper&) = delete;

@@ -18,15 +18,17 @@ namespace {
 
 // Initial-exec: a preloaded object has its place in the static TLS block, so that an access neither
 // allocates nor calls the loader.
-__attribute__((tls_model("initial-exec"))) thread_local int driver_depth = 0;
+__attribute__((tls_model("initial-exec"))) thread_local int depths[kLibraryCount] = {};
 
 constexpr ration_front kFront = {
     .abi = RATION_ENGINE_ABI,
     .hook_count = kHookCount,
     .real = [](uint32_t hook) { return hook < kHookCount ? real(Hook{hook}) : nullptr; },
-    .driver_symbol = &objects::driver_definition,
+    .find = [](uint32_t library, const char* name) -> void* {
+        return library < kLibraryCount ? objects::definition_in(Library{library}, name) : nullptr;
+    },
     .route = [](uint32_t hook, void* function) { route(hook, function); },
-    .depth = [] { return &driver_depth; },
+    .depth = [](uint32_t library) { return &depths[library < kLibraryCount ? library : 0]; },
 };
 
 bool set(const char* variable) {
@@ -58,7 +60,7 @@ bool policy_in_sight() {
     return set("HOME") && may_exist(getenv("HOME"), "/.config/ration/policy.toml");
 }
 
-Attached refuse(const char* text, const char* detail) {
+Attached refuse(Vendor vendor, const char* text, const char* detail) {
     char line[2048];
     const char* const advice =
         "; this process has a policy, so its GPU calls fail: reinstall ration, restart the job, or "
@@ -68,23 +70,24 @@ Attached refuse(const char* text, const char* detail) {
         strncat(line, part, sizeof line - 1 - strlen(line));
     }
     libc::say(line);
-    return {CUDA_ERROR_NOT_PERMITTED};
+    if (vendor == Vendor::kNvidia) return {CUDA_ERROR_NOT_PERMITTED};
+    return {amd::kHipErrorNoDevice};
 }
 
 }  // namespace
 
-Attached attach_engine() {
+Attached attach_engine(Vendor vendor) {
     if (!policy_in_sight()) return {};
     char path[4096];
     if (!objects::beside_us(RATION_ENGINE_FILE, path, sizeof path)) {
-        return refuse("cannot find the folder of libration.so", "");
+        return refuse(vendor, "cannot find the folder of libration.so", "");
     }
     const char* why = "";
     void* const engine = libc::open(path, &why);
-    if (engine == nullptr) return refuse("cannot load the engine: ", why);
-    const auto attach =
-        reinterpret_cast<ration_engine_attach_fn>(libc::real_dlsym()(engine, RATION_ENGINE_ATTACH));
-    if (attach == nullptr) return refuse(path, " is not an engine of this version");
+    if (engine == nullptr) return refuse(vendor, "cannot load the engine: ", why);
+    const auto attach = reinterpret_cast<ration_engine_attach_fn>(libc::real_dlsym()(
+        engine, vendor == Vendor::kNvidia ? RATION_ENGINE_ATTACH : RATION_ENGINE_ATTACH_AMD));
+    if (attach == nullptr) return refuse(vendor, path, " is not an engine of this version");
     char reason[1024] = "";
     const int code = attach(&kFront, reason, sizeof reason);
     if (code != 0 && reason[0] != '\0') libc::say(reason);

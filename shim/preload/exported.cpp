@@ -3,27 +3,21 @@
 
 // Declared by name alone: only the addresses matter here, and stubs.S gives them.
 extern "C" {
-#define HOOK(symbol, family) extern const char ration_address_of_##symbol[] __asm__(#symbol);
-#define FRONT(symbol, family) HOOK(symbol, family)
+#define HOOK(library, symbol, family) \
+    extern const char ration_address_of_##symbol[] __asm__(#symbol);
+#define FRONT(library, symbol, family) \
+    extern const char ration_address_of_##symbol[] __asm__(#symbol);
 #include "shim/preload/hooks.def"
-#undef HOOK
-#undef FRONT
 }
 
 namespace ration::front {
 
 void* exported(unsigned row) {
     static const char* const addresses[kRowCount] = {
-#define HOOK(symbol, family) ration_address_of_##symbol,
-#define FRONT(symbol, family)
+#define HOOK(library, symbol, family) ration_address_of_##symbol,
 #include "shim/preload/hooks.def"
-#undef HOOK
-#undef FRONT
-#define HOOK(symbol, family)
-#define FRONT(symbol, family) ration_address_of_##symbol,
+#define FRONT(library, symbol, family) ration_address_of_##symbol,
 #include "shim/preload/hooks.def"
-#undef HOOK
-#undef FRONT
     };
     return const_cast<char*>(addresses[row]);
 }

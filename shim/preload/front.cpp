@@ -1,15 +1,11 @@
 #include "shim/preload/front.h"
 
 #include <errno.h>
-#include <linux/futex.h>
-#include <stdint.h>
-#include <string.h>
 #include <sys/auxv.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <atomic>
 
+#include "shim/preload/decision.h"
 #include "shim/preload/engine.h"
 #include "shim/preload/libc.h"
 #include "shim/preload/objects.h"
@@ -21,12 +17,8 @@
 extern "C" {
 extern void* ration_slots[ration::kHookCount];
 void* ration_slots[ration::kHookCount] = {
-#define HOOK(symbol, family) \
-    (void*)&ration::front::Typed<ration::Hook::symbol, decltype(&::symbol)>::undecided,
-#define FRONT(symbol, family)
+#define HOOK(library, symbol, family) (void*)ration::front::Typed<ration::Hook::symbol>::undecided,
 #include "shim/preload/hooks.def"
-#undef HOOK
-#undef FRONT
 };
 }
 
@@ -38,107 +30,105 @@ std::atomic_ref<void*> slot(Hook hook) { return slot(static_cast<unsigned>(hook)
 
 struct Fallbacks {
     void* undecided;
-    void* no_driver;
-    void* not_in_driver;
+    void* no_library;
+    void* not_in_library;
     void* refused;
 };
 
-template <Hook hook, class F>
+template <Hook hook>
 constexpr Fallbacks fallbacks_of() {
-    using T = Typed<hook, F>;
-    return {reinterpret_cast<void*>(&T::undecided), reinterpret_cast<void*>(&T::no_driver),
-            reinterpret_cast<void*>(&T::not_in_driver), reinterpret_cast<void*>(&T::refused)};
+    using T = Typed<hook>;
+    return {reinterpret_cast<void*>(T::undecided), reinterpret_cast<void*>(T::no_library),
+            reinterpret_cast<void*>(T::not_in_library), reinterpret_cast<void*>(T::refused)};
 }
 
 Fallbacks fallbacks(unsigned hook) {
     switch (static_cast<Hook>(hook)) {
-#define HOOK(symbol, family) \
-    case Hook::symbol:       \
-        return fallbacks_of<Hook::symbol, decltype(&::symbol)>();
-#define FRONT(symbol, family)
+#define HOOK(library, symbol, family) \
+    case Hook::symbol:                \
+        return fallbacks_of<Hook::symbol>();
 #include "shim/preload/hooks.def"
-#undef HOOK
-#undef FRONT
     }
     return {};
+}
+
+// The real function where it need not be called by way of us, which is nearly everywhere.
+void* until_it_succeeds(Hook hook, void* function) {
+    switch (hook) {
+        case Hook::cuInit:
+            return reinterpret_cast<void*>(&Typed<Hook::cuInit>::until_it_succeeds);
+        case Hook::hipInit:
+            return reinterpret_cast<void*>(&Typed<Hook::hipInit>::until_it_succeeds);
+        case Hook::hsa_init:
+            return reinterpret_cast<void*>(&Typed<Hook::hsa_init>::until_it_succeeds);
+        default:
+            return function;
+    }
 }
 
 // What a look-up of the program met; preferred over a search, because it is what the program would
 // have called without us.
 std::atomic<void*> remembered[kHookCount];
-
-// The decision's progress: the process id, shifted, and a Phase. A forked child finds its parent's
-// id and begins anew; this also frees a child that was forked while another thread was deciding.
-enum Phase : uint32_t { kUndecided = 0, kDeciding = 1, kDecided = 2 };
-constexpr unsigned kPhaseBits = 2;  // Linux's process ids have at most 22 bits (PID_MAX_LIMIT)
-std::atomic<uint32_t> progress{0};
-std::atomic<int> decider{0};
-std::atomic<int> refusal_code{0};
 std::atomic<bool> routed[kHookCount];
 
-bool driver_loaded() { return objects::driver_definition("cuInit") != nullptr; }
+struct OfVendor {
+    Decision decision;
+    std::atomic<int> refusal_code{0};
+};
+OfVendor vendors[2];
+OfVendor& of(Vendor vendor) { return vendors[static_cast<unsigned>(vendor)]; }
 
-uint32_t word(Phase phase) { return static_cast<uint32_t>(getpid()) << kPhaseBits | phase; }
-int thread_id() { return static_cast<int>(syscall(SYS_gettid)); }
-
-void wait_while(uint32_t value) {
-    syscall(SYS_futex, &progress, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
-}
-void wake_all() {
-    syscall(SYS_futex, &progress, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
-}
-
-void fill(void* Fallbacks::*fallback) {
-    for (unsigned i = 0; i < kHookCount; ++i) slot(i) = fallbacks(i).*fallback;
-}
-
-void fill_the_rest_with_real() {
-    for (unsigned i = 0; i < kHookCount; ++i) {
-        if (!routed[i]) route(i, nullptr);
+template <class Visit>
+void for_each_hook_of(Vendor vendor, Visit visit) {
+    for (unsigned hook = 0; hook < kHookCount; ++hook) {
+        if (vendor_of(library_of(hook)) == vendor) visit(hook);
     }
 }
 
-void settle() {
-    // The program may dlclose the driver while we hold its addresses.
-    libc::pin(objects::kDriverSoname);
-    for (auto& mark : routed) mark = false;
-    const Attached engine = secure() ? Attached{} : attach_engine();
-    refusal_code = engine.code;
-    if (engine.code != 0) {
-        fill(&Fallbacks::refused);
-    } else {
-        fill_the_rest_with_real();
+// The program may dlclose a library while we hold its addresses. (The C library stays anyway.)
+void pin(Vendor vendor) {
+    for (const Library library : {Library::CUDA, Library::HIP, Library::HSA}) {
+        char soname[256];
+        if (vendor_of(library) == vendor && objects::soname_of(library, soname, sizeof soname)) {
+            libc::pin(soname);
+        }
     }
 }
 
-// cuInit stays ours until the driver has been initialised: a child that is forked before that
-// decides for itself, by its own environment, at its own first call.
-CUresult init_until_it_succeeds(unsigned int flags) {
-    decide();
-    void* const now = slot(Hook::cuInit);
-    const auto self = reinterpret_cast<void*>(&init_until_it_succeeds);
-    auto* const function =
-        reinterpret_cast<decltype(&::cuInit)>(now == self ? real(Hook::cuInit) : now);
-    if (function == nullptr) return CUDA_ERROR_NO_DEVICE;
-    const CUresult result = function(flags);
-    void* expected = self;
-    if (result == CUDA_SUCCESS) {
-        slot(Hook::cuInit).compare_exchange_strong(expected, reinterpret_cast<void*>(function));
-    }
-    return result;
+void settle(Vendor vendor) {
+    pin(vendor);
+    for_each_hook_of(vendor, [](unsigned hook) { routed[hook] = false; });
+    const Attached engine = secure() ? Attached{} : attach_engine(vendor);
+    of(vendor).refusal_code = engine.code;
+    for_each_hook_of(vendor, [&](unsigned hook) {
+        if (engine.code != 0) {
+            slot(hook) = fallbacks(hook).refused;
+        } else if (!routed[hook]) {
+            route(hook, nullptr);
+        }
+    });
+}
+
+// Nothing is decided for a library that is not there: its hooks are then either weak references, or
+// somebody else's entry points of the same names.
+bool in_question(Hook hook) {
+    const Library library = library_of(hook);
+    return library == Library::LIBC || objects::is_loaded(library);
 }
 
 }  // namespace
 
-CUresult refusal() { return static_cast<CUresult>(refusal_code.load()); }
+int refusal(Vendor vendor) { return of(vendor).refusal_code; }
 
 bool secure() { return getauxval(AT_SECURE) != 0; }
 
 void* real(Hook hook) {
+    if (hook == Hook::ioctl) return next_ioctl();
     const auto index = static_cast<unsigned>(hook);
     if (void* const known = remembered[index]) return known;
     void* const found = libc::next_in_scope(kHookRows[index].symbol);
-    return found != nullptr ? found : objects::driver_definition(kHookRows[index].symbol);
+    return found != nullptr ? found
+                            : objects::definition_in(library_of(hook), kHookRows[index].symbol);
 }
 
 void remember(Hook hook, void* address) { remembered[static_cast<unsigned>(hook)] = address; }
@@ -147,32 +137,29 @@ void route(uint32_t hook, void* function) {
     if (hook >= kHookCount) return;
     if (function == nullptr) {
         function = real(static_cast<Hook>(hook));
-        if (function == nullptr)
-            function = fallbacks(hook).not_in_driver;
-        else if (static_cast<Hook>(hook) == Hook::cuInit && !routed[hook])
-            function = reinterpret_cast<void*>(&init_until_it_succeeds);
+        if (function == nullptr && objects::is_loaded(library_of(hook))) {
+            function = fallbacks(hook).not_in_library;
+        } else if (function == nullptr) {
+            // HIP may load HSA late: a call finds it then.
+            function = fallbacks(hook).undecided;
+        } else if (!routed[hook]) {
+            function = until_it_succeeds(static_cast<Hook>(hook), function);
+        }
     }
     routed[hook] = true;
     slot(hook).store(function, std::memory_order_release);
 }
 
-void decide() {
+void replace(Hook hook, void* before, void* after) {
+    slot(hook).compare_exchange_strong(before, after);
+}
+
+void decide(Hook hook) {
     const int saved_errno = errno;
-    for (;;) {
-        uint32_t seen = progress.load(std::memory_order_acquire);
-        if (seen == word(kDecided)) break;
-        if (seen == word(kDeciding)) {
-            if (decider == thread_id()) break;
-            wait_while(seen);
-            continue;
-        }
-        if (!driver_loaded()) break;
-        if (!progress.compare_exchange_strong(seen, word(kDeciding))) continue;
-        decider = thread_id();
-        settle();
-        progress.store(word(kDecided), std::memory_order_release);
-        wake_all();
-        break;
+    const Vendor vendor = vendor_of(hook);
+    if (!of(vendor).decision.made() && in_question(hook) && of(vendor).decision.begin()) {
+        settle(vendor);
+        of(vendor).decision.done();
     }
     errno = saved_errno;
 }
@@ -181,10 +168,14 @@ void* target(Hook hook) {
     const auto index = static_cast<unsigned>(hook);
     void* const now = slot(index).load(std::memory_order_acquire);
     if (now != fallbacks(index).undecided) return now;
-    // Undecided still: the deciding thread itself, or no driver is loaded.
-    void* const function = real(hook);
-    if (function != nullptr) return function;
-    return driver_loaded() ? fallbacks(index).not_in_driver : fallbacks(index).no_driver;
+    // Undecided still: the deciding thread itself, or no library is loaded, or one that was loaded
+    // after the decision.
+    if (void* const function = real(hook)) {
+        if (of(vendor_of(hook)).decision.made()) replace(hook, now, function);
+        return function;
+    }
+    return objects::is_loaded(library_of(hook)) ? fallbacks(index).not_in_library
+                                                : fallbacks(index).no_library;
 }
 
 void* hand_out(Hook hook) {

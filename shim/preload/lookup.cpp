@@ -1,7 +1,10 @@
-// Look-ups of hooked names: dlsym and cuGetProcAddress. Both ask the real function first and then
-// swap the ADDRESS that it gave, if it is the driver's own function of a hooked name. Whatever the
-// program is told besides (versions, flags, status, dlerror) is the original's by construction.
+// Look-ups of hooked names: dlsym, cuGetProcAddress and hipGetProcAddress. All ask the real
+// function first and then swap the ADDRESS that it gave, if it is the library's own function of a
+// hooked name. Whatever the program is told besides (versions, flags, status, dlerror) is the
+// original's by construction.
 #include <dlfcn.h>
+
+#include <string_view>
 
 #include "shim/preload/front.h"
 #include "shim/preload/libc.h"
@@ -12,26 +15,29 @@
 namespace ration::front {
 namespace {
 
-void* address_for_program(unsigned row, void* driver_address) {
-    if (row >= kHookCount) return exported(row);
-    remember(static_cast<Hook>(row), driver_address);
+void* address_for_program(unsigned row, void* real_address) {
+    // ioctl is not remembered: who asks libc for its own must not make others pass by what another
+    // preloaded library does in between.
+    if (row >= kHookCount || library_of(row) == Library::LIBC) return exported(row);
+    remember(static_cast<Hook>(row), real_address);
     return hand_out(static_cast<Hook>(row));
 }
 
-// What follows libration.so in the global scope, or the driver where a plugin loaded it for itself.
-// Null, and an error for dlerror, if there is neither.
-void* what_follows_us(const char* name) {
+// What follows libration.so in the global scope, or the library where a plugin loaded it for
+// itself. Null, and an error for dlerror, if there is neither.
+void* what_follows_us(unsigned row) {
+    const char* const name = kHookRows[row].symbol;
     if (void* const next = libc::next_in_scope(name)) return next;
-    void* const driver_address = objects::driver_definition(name);
-    if (driver_address != nullptr) libc::clear_error();
-    return driver_address;
+    void* const address = objects::definition_in(library_of(row), name);
+    if (address != nullptr) libc::clear_error();
+    return address;
 }
 
-// The driver's own function, or that of another preloaded library which stands before the driver. A
+// The library's own function, or that of another preloaded library which stands before it. A
 // library that merely has a symbol of the name keeps it.
-bool stands_for_driver(const char* name, const void* address) {
-    if (objects::in_driver(address)) return true;
-    void* const next = libc::next_in_scope(name);
+bool stands_for_row(unsigned row, const void* address) {
+    if (objects::is_in(library_of(row), address)) return true;
+    void* const next = libc::next_in_scope(kHookRows[row].symbol);
     if (next == nullptr) libc::clear_error();
     return next == address;
 }
@@ -41,17 +47,17 @@ void* look_up(void* handle, const char* name) {
     const auto row = static_cast<unsigned>(row_of(name));
     void* address = libc::real_dlsym()(handle, name);
     // A search of the global scope met ourselves. Without us it would have gone on.
-    if (address == exported(row)) address = what_follows_us(name);
-    if (address == nullptr || !stands_for_driver(name, address)) return address;
+    if (address == exported(row)) address = what_follows_us(row);
+    if (address == nullptr || !stands_for_row(row, address)) return address;
     return address_for_program(row, address);
 }
 
-// The same for a driver that looks itself up: it gets its own functions and never ours, or it would
-// call itself through us without end.
-void* look_up_by_driver(void* handle, const char* name) {
+// The same for a library that looks itself up: it gets its own functions and never ours, or it
+// would call itself through us without end.
+void* look_up_by_itself(void* handle, const char* name) {
     void* const address = libc::real_dlsym()(handle, name);
     const auto row = static_cast<unsigned>(row_of(name));
-    return address == exported(row) ? objects::driver_definition(name) : address;
+    return address == exported(row) ? objects::definition_in(library_of(row), name) : address;
 }
 
 // The row of `symbol`'s family whose definition, in the library that `address` belongs to, is
@@ -74,22 +80,33 @@ void swap(const char* symbol, void** function) {
     *function = address_for_program(static_cast<unsigned>(row), *function);
 }
 
+// `own` is the row of the function that the program called.
 template <class Function, class... Rest>
-CUresult get_proc_address(const char* name, const char* symbol, void** function, Rest... rest) {
-    auto* const real_function = reinterpret_cast<Function>(objects::driver_definition(name));
+auto get_proc_address(unsigned own, const char* symbol, void** function, Rest... rest) {
+    const Library library = library_of(own);
+    auto* const real_function =
+        reinterpret_cast<Function>(objects::definition_in(library, kHookRows[own].symbol));
+    using Result = decltype(real_function(symbol, function, rest...));
     if (real_function == nullptr) {
-        return objects::driver_definition("cuInit") == nullptr ? CUDA_ERROR_NO_DEVICE
-                                                               : CUDA_ERROR_NOT_SUPPORTED;
+        return static_cast<Result>(objects::is_loaded(library) ? answers_of(library).not_in_library
+                                                               : answers_of(library).no_library);
     }
-    const CUresult result = real_function(symbol, function, rest...);
-    if (result == CUDA_SUCCESS && symbol != nullptr && function != nullptr &&
-        *function != nullptr && !secure()) {
+    const Result result = real_function(symbol, function, rest...);
+    if (result == Result{} && symbol != nullptr && function != nullptr && *function != nullptr &&
+        !secure()) {
         swap(symbol, function);
     }
     return result;
 }
 
 }  // namespace
+
+// Of a name that is on the list; known when it is compiled.
+consteval unsigned row(std::string_view name) {
+    unsigned found = 0;
+    while (kHookRows[found].symbol != name) ++found;
+    return found;
+}
 
 int row_of(const char* name) {
     for (unsigned row = 0; row < kRowCount; ++row) {
@@ -105,26 +122,37 @@ extern "C" {
 #pragma GCC visibility push(default)
 CUresult cuGetProcAddress(const char* symbol, void** function, int version, cuuint64_t flags) {
     return ration::front::get_proc_address<decltype(&::cuGetProcAddress)>(
-        "cuGetProcAddress", symbol, function, version, flags);
+        ration::front::row("cuGetProcAddress"), symbol, function, version, flags);
 }
 
 CUresult cuGetProcAddress_v2(const char* symbol, void** function, int version, cuuint64_t flags,
                              CUdriverProcAddressQueryResult* status) {
     return ration::front::get_proc_address<decltype(&::cuGetProcAddress_v2)>(
-        "cuGetProcAddress_v2", symbol, function, version, flags, status);
+        ration::front::row("cuGetProcAddress_v2"), symbol, function, version, flags, status);
+}
+
+ration::amd::HipError hipGetProcAddress(const char* symbol, void** function, int version,
+                                        uint64_t flags, int* status) {
+    return ration::front::get_proc_address<ration::amd::type::hipGetProcAddress*>(
+        ration::front::row("hipGetProcAddress"), symbol, function, version, flags, status);
 }
 #pragma GCC visibility pop
 
 // Where a call of dlsym goes: the address that stubs.S jumps to with the caller's own arguments and
 // return address. For every name that is not exactly on the list, and for RTLD_NEXT, that is the
-// next dlsym, which thus sees the true caller.
+// next dlsym, which thus sees the true caller; and for a library that has an ioctl of its own,
+// which would otherwise call itself through us.
 void* ration_route_dlsym(void* handle, const char* name, const void* caller) {
     using namespace ration;
     void* const next = reinterpret_cast<void*>(libc::real_dlsym());
-    if (name == nullptr || handle == RTLD_NEXT || front::row_of(name) < 0 || front::secure()) {
+    if (name == nullptr || handle == RTLD_NEXT) return next;
+    const int row = front::row_of(name);
+    if (row < 0 || front::secure()) return next;
+    const Library library = library_of(static_cast<unsigned>(row));
+    if (library == Library::LIBC && objects::definition_beside(caller, name) != nullptr) {
         return next;
     }
-    return reinterpret_cast<void*>(objects::in_driver(caller) ? &front::look_up_by_driver
-                                                              : &front::look_up);
+    return reinterpret_cast<void*>(objects::is_in(library, caller) ? &front::look_up_by_itself
+                                                                   : &front::look_up);
 }
 }

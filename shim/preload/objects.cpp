@@ -14,6 +14,31 @@
 namespace ration::objects {
 namespace {
 
+// What a library's SONAME begins with: behind it the name ends, or a version or a packager's mark
+// follows. (The driver's own has one version; wheels call theirs libamdhip64-4f2c.so.6.)
+constexpr const char* stem(Library library) {
+    switch (library) {
+        case Library::CUDA:
+            return "libcuda.so.1";
+        case Library::HIP:
+            return "libamdhip64";
+        case Library::HSA:
+            return "libhsa-runtime64";
+        case Library::LIBC:
+            return "libc.so.6";
+    }
+    return "";
+}
+
+bool is_soname_of(Library library, const char* soname) {
+    const char* expected = stem(library);
+    while (*expected != '\0' && *expected == *soname) {
+        ++expected;
+        ++soname;
+    }
+    return *expected == '\0' && (*soname == '\0' || *soname == '.' || *soname == '-');
+}
+
 uint32_t gnu_hash(const char* name) {
     uint32_t hash = 5381;
     for (; *name != '\0'; ++name) hash = hash * 33 + static_cast<unsigned char>(*name);
@@ -114,7 +139,8 @@ class Mapped {
 
     const char* name() const { return info_.dlpi_name; }
     void* function(const char* symbol) const { return object().function(symbol); }
-    bool is_driver() const { return text::equal(object().soname(), kDriverSoname); }
+    const char* soname() const { return object().soname(); }
+    bool is(Library library) const { return is_soname_of(library, soname()); }
     bool is_ours() const { return contains(reinterpret_cast<const void*>(&gnu_hash)); }
 
     bool contains(const void* address) const {
@@ -152,7 +178,7 @@ class Mapped {
 void* libc_definition(const char* symbol) {
     for (const link_map* map = _r_debug.r_map; map != nullptr; map = map->l_next) {
         const Object object(map->l_addr, map->l_ld);
-        if (text::equal(object.soname(), "libc.so.6")) return object.function(symbol);
+        if (is_soname_of(Library::LIBC, object.soname())) return object.function(symbol);
     }
     return nullptr;
 }
@@ -250,24 +276,41 @@ void* definition_beside(const void* address, const char* name) {
     return definition;
 }
 
-void* driver_definition(const char* name) {
+void* definition_in(Library library, const char* name) {
     void* definition = nullptr;
     walk([&](const Mapped& object) {
-        if (!object.is_driver()) return false;
+        if (!object.is(library)) return false;
         definition = object.function(name);
         return true;
     });
     return definition;
 }
 
-bool in_driver(const void* address) {
+bool is_loaded(Library library) {
+    bool loaded = false;
+    walk([&](const Mapped& object) { return loaded = object.is(library); });
+    return loaded;
+}
+
+bool is_in(Library library, const void* address) {
     bool inside = false;
     walk([&](const Mapped& object) {
         if (!object.contains(address)) return false;
-        inside = object.is_driver();
+        inside = object.is(library);
         return true;
     });
     return inside;
+}
+
+bool soname_of(Library library, char* soname, unsigned long capacity) {
+    bool written = false;
+    walk([&](const Mapped& object) {
+        if (!object.is(library)) return false;
+        written = strlen(object.soname()) < capacity;
+        if (written) strcpy(soname, object.soname());
+        return true;
+    });
+    return written;
 }
 
 bool beside_us(const char* file, char* path, unsigned long capacity) {

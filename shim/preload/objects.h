@@ -5,6 +5,8 @@
 // the dlsym that it interposes in the first place.
 #pragma once
 
+#include "shim/preload/hooks.h"
+
 namespace ration::objects {
 
 // First definition of a function `name` in the objects that follow libration.so in load order: what
@@ -14,17 +16,21 @@ void* next_definition(const char* name);
 // Definition of `name` in the object whose text contains `address`. Null if it has none.
 void* definition_beside(const void* address, const char* name);
 
-// Definition of `name` in the driver library, wherever it was loaded. Null if the driver is not
-// loaded or has no such symbol.
-void* driver_definition(const char* name);
+// Definition of `name` in a library, wherever it was loaded: in a plugin's own scope
+// (RTLD_LOCAL) too. Null if the library is not loaded or has no such symbol. Where a process has
+// two of them (two ROCm installations), the first.
+void* definition_in(Library library, const char* name);
 
-// True if `address` lies in the driver library: the object whose SONAME is libcuda.so.1.
-bool in_driver(const void* address);
+bool is_loaded(Library library);
+
+// True if `address` lies in such a library.
+bool is_in(Library library, const void* address);
+
+// Writes the SONAME of the library that is loaded. False if there is none or it does not fit.
+bool soname_of(Library library, char* soname, unsigned long capacity);
 
 // Writes the path of `file` in libration.so's own folder. False if the folder cannot be found or
 // the path does not fit. Absolute even where LD_PRELOAD named a relative path.
 bool beside_us(const char* file, char* path, unsigned long capacity);
-
-inline constexpr const char* kDriverSoname = "libcuda.so.1";
 
 }  // namespace ration::objects

@@ -1,8 +1,13 @@
-/* The exported symbols: one indirect jump for each hook, and dlsym.
+/* The exported symbols: one indirect jump for each hook, dlsym, and ioctl.
  *
- * In assembly because both must leave the stack and every argument register exactly as the program
+ * In assembly because all must leave the stack and every argument register exactly as the program
  * set them, in unoptimised builds too: dlsym's behaviour depends on its return address, by which the
- * loader knows the caller (RTLD_NEXT, RTLD_DEFAULT).
+ * loader knows the caller (RTLD_NEXT, RTLD_DEFAULT), and ioctl takes what its caller passed, whatever
+ * that is.
+ *
+ * ioctl serves every program, not those with a GPU alone: requests of another type than 'K' (bits 8 to
+ * 15 of the number, asm-generic/ioctl.h) leave by the next ioctl's address, and only those of type 'K',
+ * which are KFD's and the console's, go through the slot.
  */
 #if defined(__CET__)
 #include <cet.h>
@@ -27,6 +32,58 @@
         .size   \symbol, . - \symbol
         .set    hook_index, hook_index + 1
 .endm
+
+.macro IOCTL symbol
+        .globl  \symbol
+        .type   \symbol, @function
+        .p2align 4
+\symbol:
+        .cfi_startproc
+        _CET_ENDBR
+        movl    %esi, %r11d             /* not rax: al belongs to a variadic call */
+        shrl    $8, %r11d
+        cmpb    $'K', %r11b
+        je      1f
+        jmp     *ration_next_ioctl(%rip)
+1:      jmp     *ration_slots + 8 * hook_index(%rip)
+        .cfi_endproc
+        .size   \symbol, . - \symbol
+        .set    hook_index, hook_index + 1
+.endm
+
+/* What ration_next_ioctl holds until the first call. */
+        .globl  ration_first_ioctl
+        .hidden ration_first_ioctl
+        .type   ration_first_ioctl, @function
+        .p2align 4
+ration_first_ioctl:
+        .cfi_startproc
+        _CET_ENDBR
+        pushq   %rdi
+        .cfi_adjust_cfa_offset 8
+        pushq   %rsi
+        .cfi_adjust_cfa_offset 8
+        pushq   %rdx
+        .cfi_adjust_cfa_offset 8
+        pushq   %rax
+        .cfi_adjust_cfa_offset 8
+        subq    $8, %rsp                /* calls need 16-byte alignment */
+        .cfi_adjust_cfa_offset 8
+        call    ration_find_ioctl
+        addq    $8, %rsp
+        .cfi_adjust_cfa_offset -8
+        movq    %rax, %r11
+        popq    %rax
+        .cfi_adjust_cfa_offset -8
+        popq    %rdx
+        .cfi_adjust_cfa_offset -8
+        popq    %rsi
+        .cfi_adjust_cfa_offset -8
+        popq    %rdi
+        .cfi_adjust_cfa_offset -8
+        jmp     *%r11
+        .cfi_endproc
+        .size   ration_first_ioctl, . - ration_first_ioctl
 
         .globl  dlsym
         .type   dlsym, @function
@@ -76,6 +133,54 @@ dlsym:
         .set    hook_index, hook_index + 1
 .endm
 
+.macro IOCTL symbol
+        .globl  \symbol
+        .type   \symbol, %function
+        .p2align 4
+\symbol:
+        .cfi_startproc
+        BTI_C
+        ubfx    w16, w1, #8, #8
+        cmp     w16, #'K'
+        b.eq    1f
+        adrp    x16, ration_next_ioctl
+        ldr     x16, [x16, :lo12:ration_next_ioctl]
+        br      x16
+1:      adrp    x16, ration_slots + 8 * hook_index
+        ldr     x16, [x16, :lo12:ration_slots + 8 * hook_index]
+        br      x16
+        .cfi_endproc
+        .size   \symbol, . - \symbol
+        .set    hook_index, hook_index + 1
+.endm
+
+/* What ration_next_ioctl holds until the first call. */
+        .globl  ration_first_ioctl
+        .hidden ration_first_ioctl
+        .type   ration_first_ioctl, %function
+        .p2align 4
+ration_first_ioctl:
+        .cfi_startproc
+        BTI_C
+        stp     x29, x30, [sp, #-48]!
+        .cfi_adjust_cfa_offset 48
+        .cfi_rel_offset x29, 0
+        .cfi_rel_offset x30, 8
+        stp     x0, x1, [sp, #16]
+        str     x2, [sp, #32]
+        mov     x29, sp
+        bl      ration_find_ioctl
+        mov     x16, x0
+        ldr     x2, [sp, #32]
+        ldp     x0, x1, [sp, #16]
+        ldp     x29, x30, [sp], #48
+        .cfi_adjust_cfa_offset -48
+        .cfi_restore x29
+        .cfi_restore x30
+        br      x16
+        .cfi_endproc
+        .size   ration_first_ioctl, . - ration_first_ioctl
+
         .globl  dlsym
         .type   dlsym, %function
         .p2align 4
@@ -107,8 +212,8 @@ dlsym:
 #error "ration has no jump stubs for this processor"
 #endif
 
-#define HOOK(symbol, family) JUMP symbol
-#define FRONT(symbol, family)
+#define HOOK(library, symbol, family) JUMP symbol
+#define LIBC_HOOK(symbol, family) IOCTL symbol
 #include "shim/preload/hooks.def"
 
         .section .note.GNU-stack, "", %progbits

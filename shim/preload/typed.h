@@ -1,42 +1,78 @@
-// The functions that stand in a slot when neither the driver nor the engine does. Their types come
-// from cuda.h by way of hooks.def, so that arguments are passed on exactly as the driver gets them.
+// The functions that stand in a slot when neither a library nor the engine does. Their types come
+// by way of signatures.h, so that arguments are passed on exactly as the library gets them.
 #pragma once
 
-// The header's internal switch: declares every version of an entry point under its exported name.
-#define __CUDA_API_VERSION_INTERNAL
-#include <cuda.h>
-#undef cuGetProcAddress_v2
-
 #include "shim/preload/front.h"
+#include "shim/preload/kernel_calls.h"
+#include "shim/preload/signatures.h"
 
 namespace ration::front {
 
-template <Hook hook, class F>
+// What each library says in these cases.
+struct Answers {
+    int no_library;      // a weak reference became true by our presence
+    int not_in_library;  // it is older than the entry point; a linked program would not have
+                         // started
+};
+constexpr Answers answers_of(Library library) {
+    switch (library) {
+        case Library::CUDA:
+            return {CUDA_ERROR_NO_DEVICE, CUDA_ERROR_NOT_SUPPORTED};
+        case Library::HIP:
+            return {amd::kHipErrorNoDevice, amd::kHipErrorNotSupported};
+        case Library::HSA:
+        case Library::LIBC:
+            break;
+    }
+    return {amd::kHsaErrorOutOfResources, amd::kHsaError};
+}
+
+// The code with which the calls of a vendor's library fail if the engine refused.
+int refusal(Vendor vendor);
+
+template <Hook hook, class F = typename Signature<hook>::Pointer>
 struct Typed;
 
-template <Hook hook, class... A>
-struct Typed<hook, CUresult (*)(A...)> {
-    using Function = CUresult (*)(A...);
+template <Hook hook, class R, class... A>
+struct Typed<hook, R (*)(A...)> {
+    using Function = R (*)(A...);
+    static constexpr Library kLibrary = library_of(hook);
 
     // Before the decision.
-    static CUresult undecided(A... arguments) {
-        decide();
+    static R undecided(A... arguments) {
+        decide(hook);
         return reinterpret_cast<Function>(target(hook))(arguments...);
     }
-    // A weak reference became true by our presence, but no driver is loaded.
-    static CUresult no_driver(A...) { return CUDA_ERROR_NO_DEVICE; }
-    // This driver is older than the entry point; a linked program would not have started.
-    static CUresult not_in_driver(A...) { return CUDA_ERROR_NOT_SUPPORTED; }
-    // The engine refused, or could not be loaded although there is a policy.
-    static CUresult refused(A...);
+    static R no_library(A...) { return static_cast<R>(answers_of(kLibrary).no_library); }
+    static R not_in_library(A...) { return static_cast<R>(answers_of(kLibrary).not_in_library); }
+    // The engine refused, or could not be loaded although there is a policy. HSA has no code for
+    // that, but "no resources" is what makes those above it say that there is no device.
+    static R refused(A...) {
+        return static_cast<R>(kLibrary == Library::HSA ? int{amd::kHsaErrorOutOfResources}
+                                                       : refusal(vendor_of(kLibrary)));
+    }
+
+    // A library's initialisation stays ours until it has succeeded: a child that is forked before
+    // that decides for itself, by its own environment, at its own first call.
+    static R until_it_succeeds(A... arguments) {
+        decide(hook);
+        const auto self = reinterpret_cast<void*>(&until_it_succeeds);
+        void* const now = target(hook);
+        void* const function = now == self ? real(hook) : now;
+        if (function == nullptr) return no_library(arguments...);
+        const R result = reinterpret_cast<Function>(function)(arguments...);
+        if (result == R{}) replace(hook, self, function);
+        return result;
+    }
 };
 
-// The code that `refused` answers.
-CUresult refusal();
-
-template <Hook hook, class... A>
-CUresult Typed<hook, CUresult (*)(A...)>::refused(A...) {
-    return refusal();
-}
+template <>
+struct Typed<Hook::ioctl, Signature<Hook::ioctl>::Pointer> {
+    static constexpr auto undecided = &undecided_ioctl;
+    static constexpr auto refused = &refused_ioctl;
+    // The C library is always there, and has it.
+    static constexpr auto no_library = &undecided_ioctl;
+    static constexpr auto not_in_library = &undecided_ioctl;
+};
 
 }  // namespace ration::front

@@ -115,6 +115,8 @@ void* real(uint32_t hook) {
         case Hook::cuCtxPushCurrent:
         case Hook::cuCtxPushCurrent_v2:
             return address(+[](CUcontext) { return fake_context("push", nullptr); });
+        default:
+            break;
     }
     return nullptr;
 }
@@ -172,7 +174,7 @@ void note_begin() {
     for (int i = 0; driver->slow_to_begin && i < kTurns; ++i) sched_yield();
 }
 
-void* driver_symbol(const char* name) {
+void* driver_symbol(uint32_t, const char* name) {
     if (strcmp(name, "cuDeviceGetCount") == 0) note_begin();
     const auto found = symbols().find(name);
     return found == symbols().end() ? nullptr : found->second;
@@ -181,7 +183,7 @@ void* driver_symbol(const char* name) {
 void route(uint32_t hook, void* target) { routes[hook] = target; }
 
 constexpr ration_front kFront = {RATION_ENGINE_ABI, kHookCount, &real,
-                                 &driver_symbol,    &route,     [] { return &depth; }};
+                                 &driver_symbol,    &route,     [](uint32_t) { return &depth; }};
 
 int listen_at(const std::string& path) {
     const int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

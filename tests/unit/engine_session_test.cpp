@@ -374,7 +374,7 @@ TEST(Attach, RefusesAnotherVersionPolitely) {
     char reason[256] = "";
     EXPECT_EQ(ration_engine_attach(&other, reason, sizeof reason), CUDA_ERROR_NOT_PERMITTED);
     EXPECT_STREQ(reason,
-                 "libration.so and libration-engine.so are of different versions (2 and 1): "
+                 "libration.so and libration-engine.so are of different versions (3 and 2): "
                  "restart the job or reinstall ration");
     const ration_front shorter = {RATION_ENGINE_ABI, kHookCount - 1, nullptr,
                                   nullptr,           nullptr,        nullptr};

@@ -11,11 +11,9 @@ namespace ration::tool {
 namespace {
 
 constexpr std::array kListed{
-#define HOOK(symbol, family) std::string_view{#symbol},
-#define FRONT(symbol, family) std::string_view{#symbol},
+#define CUDA_HOOK(symbol, family) std::string_view{#symbol},
+#define CUDA_FRONT(symbol, family) std::string_view{#symbol},
 #include "shim/preload/hooks.def"
-#undef HOOK
-#undef FRONT
 };
 
 // Entry points that make a context, take one, or hand out entry points. `harmless` says why one of

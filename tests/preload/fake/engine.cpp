@@ -16,6 +16,7 @@
 namespace {
 
 const ration_front* front;
+constexpr auto kCuda = static_cast<uint32_t>(ration::Library::CUDA);
 
 int hooked_set_current(void* context) {
     fake_engine.hooked.fetch_add(1);
@@ -27,14 +28,14 @@ int hooked_set_current(void* context) {
 int hooked_init(unsigned flags) {
     const auto hook = static_cast<uint32_t>(ration::Hook::cuInit);
     auto* const real = reinterpret_cast<int (*)(unsigned)>(front->real(hook));
-    if (*front->depth() > 0) {
+    if (*front->depth(kCuda) > 0) {
         fake_engine.nested.fetch_add(1);
         return real(flags);
     }
     fake_engine.hooked.fetch_add(1);
-    ++*front->depth();
+    ++*front->depth(kCuda);
     const int result = real(flags);
-    --*front->depth();
+    --*front->depth(kCuda);
     return result;
 }
 

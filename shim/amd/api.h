@@ -1,0 +1,62 @@
+// What this project needs of HIP and HSA, typed: no ROCm header is needed to build it. From
+// hip/hip_runtime_api.h, hsa/hsa.h and hsa/hsa_ext_amd.h; tests/unit/amd_api_test.cpp compares
+// them with those of the machine, where it has them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+struct ihipStream_t;
+
+namespace ration::amd {
+
+// The C enumerations have the size of an int in both headers.
+enum HipError : int {
+    kHipSuccess = 0,
+    kHipErrorInvalidValue = 1,
+    kHipErrorOutOfMemory = 2,
+    kHipErrorNoDevice = 100,
+    kHipErrorNotSupported = 801,
+};
+
+enum HsaStatus : int {
+    kHsaSuccess = 0,
+    kHsaError = 0x1000,
+    kHsaErrorOutOfResources = 0x1008,
+};
+
+using HipStream = ihipStream_t*;
+
+struct HsaAgent {
+    std::uint64_t handle;
+};
+
+// hsa_agent_info_t and hsa_amd_agent_info_t: one number space.
+enum HsaAgentInfo : int {
+    kHsaAgentInfoDevice = 17,                   // hsa_device_type_t
+    kHsaAmdAgentInfoComputeUnitCount = 0xA002,  // uint32_t
+    kHsaAmdAgentInfoDriverNodeId = 0xA004,      // uint32_t: node of the KFD topology
+};
+
+// The entry points' types, by the name of the symbol.
+namespace type {
+
+using hipInit = HipError(unsigned int flags);
+using hipStreamCreate = HipError(HipStream* stream);
+using hipStreamCreateWithFlags = HipError(HipStream* stream, unsigned int flags);
+using hipStreamCreateWithPriority = HipError(HipStream* stream, unsigned int flags, int priority);
+using hipExtStreamCreateWithCUMask = HipError(HipStream* stream, std::uint32_t words,
+                                              const std::uint32_t* mask);
+using hipExtStreamGetCUMask = HipError(HipStream stream, std::uint32_t words, std::uint32_t* mask);
+using hipMemGetInfo = HipError(std::size_t* available, std::size_t* total);
+using hipGetProcAddress = HipError(const char* symbol, void** function, int version,
+                                   std::uint64_t flags, int* status);
+using hsa_init = HsaStatus();
+using hsa_agent_get_info = HsaStatus(HsaAgent agent, HsaAgentInfo attribute, void* value);
+
+// The C library's is variadic. On the processors that ration is made for a call of it passes its
+// arguments like this one: the third in the third argument register.
+using ioctl = int(int descriptor, unsigned long request, void* argument);
+
+}  // namespace type
+}  // namespace ration::amd
