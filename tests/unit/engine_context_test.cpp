@@ -27,15 +27,18 @@ class ContextTest : public testing::Test {
         ASSERT_EQ(fakes_.attach(), 0);
         ASSERT_EQ(init(), CUDA_SUCCESS);
     }
+    // The type is named, not an address taken: unoptimised sanitizers' builds would ask the linker
+    // for a driver.
     template <class Function, class... Arguments>
-    CUresult call(Hook hook, Function*, Arguments... arguments) {
+    CUresult call(Hook hook, Arguments... arguments) {
         return reinterpret_cast<Function*>(routed(hook))(arguments...);
     }
     CUresult create_v3(CUexecAffinityParam* parameters, int count) {
-        return call(Hook::cuCtxCreate_v3, &::cuCtxCreate_v3, &context_, parameters, count, 0U, 0);
+        return call<decltype(::cuCtxCreate_v3)>(Hook::cuCtxCreate_v3, &context_, parameters, count,
+                                                0U, 0);
     }
     CUresult create_v4(CUctxCreateParams* parameters) {
-        return call(Hook::cuCtxCreate_v4, &::cuCtxCreate_v4, &context_, parameters, 0U, 0);
+        return call<decltype(::cuCtxCreate_v4)>(Hook::cuCtxCreate_v4, &context_, parameters, 0U, 0);
     }
 
     Fakes fakes_;
@@ -165,14 +168,17 @@ TEST_F(ContextTest, OneBeyondTheGrantIsTakenBack) {
         EXPECT_EQ(fakes_.records().back().record.state, state::State::kRefused);
     };
     refused("unset", &set_current);
-    refused("pop",
-            [this] { return call(Hook::cuCtxPushCurrent_v2, &::cuCtxPushCurrent_v2, context_); });
-    refused("destroy",
-            [this] { return call(Hook::cuCtxCreate_v2, &::cuCtxCreate_v2, &context_, 0U, 0); });
+    refused("pop", [this] {
+        return call<decltype(::cuCtxPushCurrent_v2)>(Hook::cuCtxPushCurrent_v2, context_);
+    });
+    refused("destroy", [this] {
+        return call<decltype(::cuCtxCreate_v2)>(Hook::cuCtxCreate_v2, &context_, 0U, 0);
+    });
     EXPECT_EQ(context_, nullptr);
     refused("destroy", [this] { return create_v4(nullptr); });
     refused("release", [this] {
-        return call(Hook::cuDevicePrimaryCtxRetain, &::cuDevicePrimaryCtxRetain, &context_, 0);
+        return call<decltype(::cuDevicePrimaryCtxRetain)>(Hook::cuDevicePrimaryCtxRetain, &context_,
+                                                          0);
     });
 }
 
@@ -180,8 +186,9 @@ TEST_F(ContextTest, OneThatIsNotCurrentYetIsLookedAtLater) {
     begin("share = \"25%\"");
     driver->context_sms = 132;
     driver->no_current = true;
-    EXPECT_EQ(call(Hook::cuDevicePrimaryCtxRetain, &::cuDevicePrimaryCtxRetain, &context_, 0),
-              CUDA_SUCCESS);
+    EXPECT_EQ(
+        call<decltype(::cuDevicePrimaryCtxRetain)>(Hook::cuDevicePrimaryCtxRetain, &context_, 0),
+        CUDA_SUCCESS);
     driver->no_current = false;
     CaptureStderr();
     EXPECT_EQ(set_current(), CUDA_ERROR_NOT_PERMITTED);
