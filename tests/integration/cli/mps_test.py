@@ -102,6 +102,7 @@ class Mps(support.Case):
         self.assertEqual((daemon["servers"], daemon["clients"]), ([], []))
         self.assertEqual(daemon["default_share"], "100.0")
 
+    @unittest.skipIf(support.SANITIZED, "python3 is not built with ASan")
     def test_status_shows_clients(self):
         self.json("mps", "ensure")
         with subprocess.Popen(

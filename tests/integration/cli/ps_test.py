@@ -1,6 +1,7 @@
 """ration ps: live and ended records, and why a program was refused."""
 
 import subprocess
+import unittest
 
 import support
 from support import PROGRAM, RATION
@@ -40,6 +41,7 @@ class Ps(support.Case):
         self.assertIn("ration mps ensure", record["why"])
         self.assertIn("ration mps ensure", self.ration("ps", "--recent"))
 
+    @unittest.skipIf(support.SANITIZED, "python3 is not built with ASan")
     def test_live(self):
         self.daemon()
         with subprocess.Popen(

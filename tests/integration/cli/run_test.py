@@ -2,6 +2,7 @@
 
 import json
 import os
+import unittest
 
 import support
 from support import BUILD, LIBRARY, PROGRAM, RATION
@@ -99,6 +100,7 @@ class Started(support.Case):
             if outer != "lots":
                 self.assertIn(f"{option} {inner}", line)
 
+    @unittest.skipIf(support.SANITIZED, "jemalloc and ASan both want to be the allocator")
     def test_preload_is_merged(self):
         other = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
         if not os.path.exists(other):
@@ -181,6 +183,7 @@ class Refused(support.Case):
         )
         self.assertIn("RATION_LIBRARY", line)
 
+    @unittest.skipIf(support.SANITIZED, "ASan reads the bounds of the stack in /proc")
     def test_without_proc_no_library_is_guessed(self):
         self.write("libration.so", "")
         self.write("lib/ration/libration.so", "")
