@@ -1,12 +1,14 @@
 #include "shim/cuda/devices.h"
 
 #include <algorithm>
-#include <charconv>
-#include <string_view>
+
+#include "shim/host/device_list.h"
 
 namespace ration::cuda {
 namespace {
 
+using host::describe;
+using host::same_pci;
 using policy::DeviceSelector;
 
 Refusal refuse(std::string line) { return {CUDA_ERROR_INVALID_DEVICE, std::move(line)}; }
@@ -45,21 +47,6 @@ std::string list_instances(const Inventory& inventory) {
     return text.empty() ? "none: enable MIG and create instances with nvidia-smi mig" : text;
 }
 
-// The fields of "domain:bus:device.function", the last one first; -1: not an address.
-std::vector<long> pci_fields(std::string_view text) {
-    std::vector<long> fields;
-    while (true) {
-        const std::size_t mark = text.find_last_of(":.");
-        const std::string_view part = text.substr(mark == std::string_view::npos ? 0 : mark + 1);
-        long value = -1;
-        const auto parsed = std::from_chars(part.data(), part.data() + part.size(), value, 16);
-        if (parsed.ec != std::errc{} || parsed.ptr != part.data() + part.size()) return {-1};
-        fields.push_back(value);
-        if (mark == std::string_view::npos) return fields;
-        text = text.substr(0, mark);
-    }
-}
-
 Or<std::size_t> by_uuid(const std::string& uuid, const Inventory& inventory) {
     std::vector<std::size_t> found;
     for (std::size_t i = 0; i < inventory.devices.size(); ++i) {
@@ -75,7 +62,7 @@ Or<std::size_t> by_visible(const DeviceSelector& selector, const Visible& visibl
                            const Inventory& inventory, const Bounds& bounds) {
     if (selector.index >= visible.targets.size()) {
         return refuse(describe(selector) + " is past the devices that this process was given (" +
-                      describe_list(bounds.given) + ": " +
+                      host::describe_list(kVisibleVariable, bounds.given) + ": " +
                       list_targets(visible.targets, inventory) + "): they count from 0");
     }
     const Target target = visible.targets[selector.index];
@@ -109,7 +96,8 @@ Or<std::size_t> find(const DeviceSelector& selector, const Visible& visible,
 std::string outside(const std::string& what, const Visible& visible, const Inventory& inventory,
                     const Bounds& bounds) {
     return what + " is not among the devices that this process was given (" +
-           describe_list(bounds.given) + ": " + list_targets(visible.targets, inventory) + ")";
+           host::describe_list(kVisibleVariable, bounds.given) + ": " +
+           list_targets(visible.targets, inventory) + ")";
 }
 
 // In a list that holds numbers, which device a number is depends on the driver's order.
@@ -117,35 +105,12 @@ std::optional<Refusal> unclear_order(const Inventory& inventory, const Bounds& b
     if (!has_numbers(bounds.given) || numbers_follow_pci(bounds.order, inventory)) {
         return std::nullopt;
     }
-    return refuse("which devices " + describe_list(bounds.given) +
+    return refuse("which devices " + host::describe_list(kVisibleVariable, bounds.given) +
                   " means is not clear, because this node's GPUs are of different models: set "
                   "CUDA_DEVICE_ORDER=PCI_BUS_ID, or write UUIDs");
 }
 
 }  // namespace
-
-std::string describe(const DeviceSelector& selector) {
-    switch (selector.kind) {
-        case DeviceSelector::Kind::kIndex:
-            return "device " + std::to_string(selector.index);
-        case DeviceSelector::Kind::kVisible:
-            return "visible:" + std::to_string(selector.index);
-        case DeviceSelector::Kind::kPci:
-            return "device at " + selector.text;
-        case DeviceSelector::Kind::kUuid:
-            break;
-    }
-    return selector.text;
-}
-
-bool same_pci(const std::string& one, const std::string& other) {
-    std::vector<long> a = pci_fields(one);
-    std::vector<long> b = pci_fields(other);
-    if (a.size() < 3 || b.size() < 3) return false;
-    a.resize(4, 0);
-    b.resize(4, 0);
-    return a == b;
-}
 
 Or<std::vector<std::size_t>> select_devices(const std::vector<DeviceSelector>& selectors,
                                             const Inventory& inventory, const Bounds& bounds) {

@@ -31,10 +31,4 @@ Or<std::vector<std::size_t>> select_devices(const std::vector<policy::DeviceSele
 Or<std::size_t> select_instance(const std::string& uuid, const Inventory& inventory,
                                 const Bounds& bounds);
 
-// Whether two PCI addresses are the same: hexadecimal, of any width, the domain may be left out.
-bool same_pci(const std::string& one, const std::string& other);
-
-// As the policy writes it: "device 3", "visible:0", "GPU-4f".
-std::string describe(const policy::DeviceSelector& selector);
-
 }  // namespace ration::cuda

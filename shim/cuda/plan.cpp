@@ -7,6 +7,7 @@
 #include "shim/cuda/memory_limit.h"
 #include "shim/cuda/share.h"
 #include "shim/cuda/visible.h"
+#include "shim/host/device_list.h"
 
 namespace ration::cuda {
 namespace {
@@ -69,14 +70,14 @@ class Planner {
     }
 
     Bounds bounds() const {
-        return {given_list(variable(kVisibleVariable), variable(kGivenVariable),
-                           variable(kNarrowedVariable)),
+        return {host::given_list(variable(kVisibleVariable), variable(kGivenVariable),
+                                 variable(kNarrowedVariable)),
                 variable("CUDA_DEVICE_ORDER"), partition_.override_visible};
     }
 
     void narrow_to(const std::string& list) {
         plan_.lasting = {{kVisibleVariable, list},
-                         {kGivenVariable, bounds().given.value_or(kGivenAll)},
+                         {kGivenVariable, bounds().given.value_or(host::kGivenAll)},
                          {kNarrowedVariable, list}};
     }
 
@@ -184,7 +185,7 @@ class Planner {
         MemoryLimits limits = inherited_limits(existing);
         if (partition_.memory && plan_.goals.empty() && sees_instances()) {
             return refuse("memory: the process was given MIG instances (" +
-                          describe_list(variable(kVisibleVariable)) +
+                          host::describe_list(kVisibleVariable, variable(kVisibleVariable)) +
                           "), which bound their memory themselves: leave memory out");
         }
         if (partition_.memory) {

@@ -101,17 +101,4 @@ bool has_numbers(const std::optional<std::string>& value) {
                        [](std::string_view entry) { return number_of(entry).has_value(); });
 }
 
-std::optional<std::string> given_list(const std::optional<std::string>& visible,
-                                      const std::optional<std::string>& given,
-                                      const std::optional<std::string>& narrowed) {
-    if (!visible || !given || visible != narrowed) return visible;
-    if (*given == kGivenAll) return std::nullopt;
-    return given;
-}
-
-std::string describe_list(const std::optional<std::string>& value) {
-    const std::string variable = kVisibleVariable;
-    return value ? variable + "=" + *value : variable + " is not set";
-}
-
 }  // namespace ration::cuda

@@ -36,19 +36,10 @@ bool numbers_follow_pci(const std::optional<std::string>& device_order, const In
 // Whether the value holds a number.
 bool has_numbers(const std::optional<std::string>& value);
 
-// The variables by which a process knows what its parent was given before ration narrowed it.
+// The variables by which a process knows what its parent was given before ration narrowed it
+// (host::given_list).
 inline constexpr const char* kVisibleVariable = "CUDA_VISIBLE_DEVICES";
 inline constexpr const char* kGivenVariable = "RATION_GIVEN_CUDA_VISIBLE_DEVICES";
 inline constexpr const char* kNarrowedVariable = "RATION_NARROWED_CUDA_VISIBLE_DEVICES";
-inline constexpr const char* kGivenAll = "all";  // kGivenVariable: there was no list
-
-// The list that this process was given: CUDA_VISIBLE_DEVICES, or, if that is what ration set in an
-// ancestor, what stood there before.
-std::optional<std::string> given_list(const std::optional<std::string>& visible,
-                                      const std::optional<std::string>& given,
-                                      const std::optional<std::string>& narrowed);
-
-// "CUDA_VISIBLE_DEVICES=0,1", or "CUDA_VISIBLE_DEVICES is not set".
-std::string describe_list(const std::optional<std::string>& value);
 
 }  // namespace ration::cuda

@@ -97,15 +97,6 @@ TEST(SelectDevices, RefusesAnInstanceAsADevice) {
                 HasSubstr("name it by `mig`"));
 }
 
-TEST(SamePci, ComparesNumbersAndNotText) {
-    EXPECT_TRUE(same_pci("00000000:1A:00.0", "0000:1a:00.0"));
-    EXPECT_TRUE(same_pci("00000000:1A:00.0", "1a:00.0"));
-    EXPECT_FALSE(same_pci("00000000:1A:00.0", "0001:1a:00.0"));
-    EXPECT_FALSE(same_pci("00000000:1A:00.0", "1b:00.0"));
-    EXPECT_FALSE(same_pci("00000000:1A:00.0", "here"));
-    EXPECT_FALSE(same_pci("", ""));
-}
-
 std::string instance_of(const std::string& mig, const Bounds& bounds) {
     const Inventory node = inventory_with_mig();
     const auto result = select_instance(mig, node, bounds);

@@ -97,21 +97,5 @@ TEST(Visible, NumbersFollowPciOnlyAmongEqualsOrByRequest) {
     EXPECT_TRUE(numbers_follow_pci("PCI_BUS_ID", mixed));
 }
 
-TEST(GivenList, IsWhatStoodThereBeforeRationNarrowedIt) {
-    EXPECT_EQ(given_list("GPU-b", "0,1", "GPU-b"), "0,1");
-    EXPECT_EQ(given_list("GPU-b", "all", "GPU-b"), std::nullopt);
-}
-
-TEST(GivenList, IsTheVariableIfSomebodyChangedItSince) {
-    EXPECT_EQ(given_list("GPU-c", "0,1", "GPU-b"), "GPU-c");
-    EXPECT_EQ(given_list(std::nullopt, "0,1", "GPU-b"), std::nullopt);
-    EXPECT_EQ(given_list("", "0,1", "GPU-b"), "");
-}
-
-TEST(GivenList, IsTheVariableWhereNothingWasNarrowed) {
-    EXPECT_EQ(given_list("0", std::nullopt, std::nullopt), "0");
-    EXPECT_EQ(given_list(std::nullopt, std::nullopt, std::nullopt), std::nullopt);
-}
-
 }  // namespace
 }  // namespace ration::cuda

@@ -1,0 +1,62 @@
+// From a partition to what ROCr and the kernel driver are to be told.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shim/amd/refusal.h"
+#include "shim/amd/share.h"
+#include "shim/host/environment.h"
+#include "shim/policy/policy.h"
+#include "shim/policy/search.h"
+
+namespace ration::amd {
+
+// What the plan depends on outside the policy.
+struct Surroundings {
+    policy::Environment environment;
+    std::function<std::vector<Gpu>()> topology;  // read_topology(); asked once
+};
+
+// A GPU that the process will see, and what it may use of it.
+struct DeviceLimit {
+    Gpu gpu;
+    Mask mask;                            // for every compute queue; empty: no limit
+    unsigned cus = 0;                     // that the mask enables, or all
+    std::optional<std::uint64_t> memory;  // bytes of VRAM, whole MiB
+};
+
+// What the slots of the partition's pool get of one of its GPUs.
+struct PoolUse {
+    unsigned place = 0;         // of the GPU, in PCI order
+    std::vector<unsigned> cus;  // by slot; 0: the slot is not on this GPU
+    unsigned idle = 0;          // CUs that nobody gets
+};
+
+struct Plan {
+    std::vector<DeviceLimit> devices;  // in the order of the list that ROCr will show
+    host::Edits lasting;  // ROCR_VISIBLE_DEVICES, and lists that HIP and OpenCL count within it;
+                          // they stay, so that what the program asks later agrees
+    std::optional<double> share;  // what the policy asks, as a percentage
+    std::string asked;            // asked_text()
+    std::vector<PoolUse> pool;    // of a pool's slot with a share or a number of CUs
+    std::vector<std::string> notes;
+
+    // Whether queues have to get masks.
+    bool masks() const;
+};
+
+// Pure but for `surroundings`. `pool`: the one that the partition is a slot of, or null. Refused:
+// devices that are not there or not allowed, fewer CUs than can be had, masks that the GPU cannot
+// have, a pool that asks for more than there is, memory below 1 MiB, sizes and mechanisms that are
+// NVIDIA's. A node without AMD GPUs has a plan without devices.
+Or<Plan> make_plan(const policy::Partition& partition, const policy::Pool* pool,
+                   const Surroundings& surroundings);
+
+// "25 %", "26 CUs", `cu_mask = { 0 = "0x0f" }`, "all CUs": what a policy asks, for people.
+std::string asked_text(const policy::Partition& partition);
+
+}  // namespace ration::amd

@@ -1,0 +1,10 @@
+ration_unit_test(amd_test
+    SOURCES
+        amd_cu_mask_test.cpp
+        amd_devices_test.cpp
+        amd_engine_masks_test.cpp
+        amd_plan_test.cpp
+        amd_share_test.cpp
+        amd_topology_test.cpp
+        amd_visible_test.cpp
+    LIBRARIES ration_amd)
