@@ -13,7 +13,17 @@
 
 namespace ration::policy {
 
-enum class Mechanism { kAuto, kMps, kMig };
+enum class Mechanism { kAuto, kMps, kMig, kCuMask };
+
+// How an AMD GPU's CUs are chosen.
+enum class Distribution {
+    kEven,     // the same number of each shader engine
+    kEngines,  // all of a few shader engines
+};
+
+// Bits by shader engine: bit i is the i-th CU that works of the engine, its arrays one after the
+// other. On parts with several XCCs the same engine of each.
+using EngineMasks = std::map<unsigned, std::uint64_t>;
 
 // What becomes of a GPU call when the grant cannot be had.
 enum class OnError {
@@ -39,17 +49,20 @@ struct DeviceSelector {
     std::string text;    // as written, for messages; the UUID or the address for the other kinds
 };
 
-// What a process is to get, as written. At most one of share, sm and mig is set.
+// What a process is to get, as written. At most one of share, sm, cu, cu_mask and mig is set.
 struct Partition {
     std::string name;  // "partition.quarter", or "pool.paper[2]" for a slot
     Place place;
-    std::optional<double> share;     // percent of each device's SMs, above 0 and at most 100
-    std::optional<unsigned> sm;      // number of SMs of each device
-    std::optional<std::string> mig;  // "MIG-<UUID>"
+    std::optional<double> share;  // percent of each device's SMs or CUs, above 0 and at most 100
+    std::optional<unsigned> sm;   // number of SMs of each NVIDIA device
+    std::optional<unsigned> cu;   // number of CUs of each AMD device
+    std::optional<EngineMasks> cu_mask;  // CUs of each AMD device; never empty or all zero
+    std::optional<std::string> mig;      // "MIG-<UUID>"
     std::optional<Memory> memory;
     std::vector<DeviceSelector> devices;  // empty: every device that the process sees
     std::optional<unsigned> priority;     // MPS client priority: 0 normal, 1 below normal
     Mechanism mechanism = Mechanism::kAuto;
+    Distribution distribution = Distribution::kEven;
     bool override_visible = false;  // devices may lie outside the list that the process was given
 };
 

@@ -121,12 +121,12 @@ TEST_F(PlanTest, CountOfCus) {
 }
 
 TEST_F(PlanTest, MaskAsWritten) {
-    partition_.cu_mask = {{0, 0x0F}, {1, 0x7F}};
+    partition_.cu_mask = policy::EngineMasks{{0, 0x0F}, {1, 0x7F}};
     gpus_ = {four_engines()};
     EXPECT_THAT(plan().devices[0].mask, ElementsAre(0x02223333, 0));
     EXPECT_EQ(plan().devices[0].cus, 11U);
     EXPECT_EQ(plan().asked, "cu_mask = { 0 = \"0x0f\", 1 = \"0x7f\" }");
-    partition_.cu_mask = {{9, 1}};
+    partition_.cu_mask = policy::EngineMasks{{9, 1}};
     EXPECT_THAT(refusal(), HasSubstr("no shader engine 9"));
 }
 
