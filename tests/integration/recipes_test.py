@@ -6,15 +6,33 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import unittest
 
-from support import require_namespaces
+from support import missing_namespaces
 
 BUILD, SOURCE = pathlib.Path(), pathlib.Path()
 QUARTER = 32  # 25 % of 132 SMs
+STEP_S = 20  # most that one command may take
+
+
+def processes_with(word):
+    """The processes that have a word in their environment, and in which kernel function each waits."""
+    lines = []
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if word.encode() in (folder / "environ").read_bytes():
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                _, _, rest = (folder / "stat").read_text().rpartition(") ")
+                state, parent = rest.split()[:2]
+                wait = (folder / "wchan").read_text()
+                lines.append(f"{folder.name}, child of {parent}, {state} in {wait}: {command}")
+        except OSError:
+            pass  # it has ended, or is somebody else's
+    return "\n".join(lines)
 
 
 class Recipe(unittest.TestCase):
@@ -33,17 +51,36 @@ class Recipe(unittest.TestCase):
         self.site.mkdir()
         shutil.copy(SOURCE / "config/examples/quarter.toml", self.site / "policy.toml")
 
-    def execute(self, command, environment, **options):
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=60, **options
+    def run_to_end(self, command, environment):
+        """A finished process. One that takes too long fails the test, and says what it waited for."""
+        process = subprocess.Popen(
+            list(map(str, command)),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
+        try:
+            out, err = process.communicate(timeout=STEP_S)
+        except subprocess.TimeoutExpired:
+            tree = processes_with(str(self.root))
+            os.killpg(process.pid, signal.SIGKILL)
+            out, err = process.communicate(timeout=STEP_S)
+            self.fail(f"{command} took more than {STEP_S} s: {out}{err}\n{tree}")
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    def execute(self, command, environment):
+        done = self.run_to_end(command, environment)
         self.assertEqual(done.returncode, 0, f"{command}: {done.stdout}{done.stderr}")
         return done.stdout
 
     def start_daemon(self):
         environment = {**self.driver, "RATION_RUNTIME_DIR": str(self.runtime), "HOME": "/"}
         self.execute([BUILD / "ration", "mps", "ensure"], environment)
-        self.addCleanup(self.execute, [BUILD / "ration", "mps", "stop"], environment)
+        stop = [BUILD / "ration", "mps", "stop", "--timeout", "5"]
+        self.addCleanup(self.execute, stop, environment)
 
     def confined(self, variables):
         """Runs a program with these variables; returns the SMs that it saw."""
@@ -58,7 +95,10 @@ class Recipe(unittest.TestCase):
 
 
 class Slurm(Recipe):
-    job = {"SLURM_JOB_ID": "4711", "SLURM_JOB_PARTITION": "quarter", "PATH": "/usr/bin:/bin"}
+    def setUp(self):
+        super().setUp()
+        self.command = BUILD / "ration"
+        self.jobs = self.root / "policy.d"
 
     def task_prolog(self, **variables):
         environment = {
@@ -91,33 +131,66 @@ class Slurm(Recipe):
         self.assertEqual(self.task_prolog(), "")
         self.assertEqual(self.task_prolog(SLURM_JOB_GPUS="0", RATION_LIBRARY="/nowhere.so"), "")
 
-    def test_prolog_and_epilog(self):
-        folder = self.root / "policy.d"
+    def prolog(self, partition="quarter", code=0):
+        """Slurm's prolog, as root; returns the names of the jobs' files."""
         environment = {
-            **self.job,
-            "RATION_JOB_POLICIES": str(folder),
-            "RATION_SITE_POLICY": str(self.site / "policy.toml"),
+            "PATH": "/usr/bin:/bin",
+            "SLURM_JOB_ID": "4711",
+            "SLURM_JOB_PARTITION": partition,
+            "RATION_COMMAND": str(self.command),
+            "RATION_JOB_POLICIES": str(self.jobs),
+            "RATION_SITE_POLICIES": str(self.site),
         }
-        self.execute(["bash", SOURCE / "config/slurm/prolog.sh"], environment)
-        self.assertEqual([path.name for path in folder.iterdir()], ["job-4711.toml"])
-        written = folder / "job-4711.toml"
+        # A site's policies belong to root.
+        root = [] if os.geteuid() == 0 else ["unshare", "--map-root-user"]
+        done = self.run_to_end([*root, "bash", BUILD / "config/slurm/prolog.sh"], environment)
+        self.assertEqual((done.returncode, done.stdout), (code, ""), done.stderr)
+        return sorted(path.name for path in self.jobs.iterdir()) if self.jobs.exists() else []
+
+    def test_prolog_and_epilog(self):
+        self.assertEqual(self.prolog(), ["job-4711.toml"])
+        written = self.jobs / "job-4711.toml"
         self.assertIn('cgroup = "*/job_4711/*"', written.read_text())
+        self.assertIn('use = "partition.quarter"', written.read_text())
         self.assertEqual(written.stat().st_mode & 0o777, 0o644)
-        check = [BUILD / "ration", "check", "--site", self.site / "policy.toml", written]
-        self.execute(check, self.driver)
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "SLURM_JOB_ID": "4711",
+            "RATION_JOB_POLICIES": str(self.jobs),
+        }
         self.execute(["bash", SOURCE / "config/slurm/epilog.sh"], environment)
-        self.assertEqual(list(folder.iterdir()), [])
+        self.assertEqual(list(self.jobs.iterdir()), [])
+
+    def test_prolog_finds_partitions_as_ration_does(self):
+        """However TOML lets them be written, and in policy.d as well."""
+        share = 'share = "25%"'
+        for table in (
+            f"[ partition.quarter ]  # c\n{share}",
+            f'[partition."quarter"]\n{share}',
+            f"[partition]\nquarter.{share}",
+        ):
+            with self.subTest(table=table):
+                shutil.rmtree(self.jobs, ignore_errors=True)
+                text = f'schema = 1\ndefaults.no_match = "ignore"\n{table}\n'
+                (self.site / "policy.toml").write_text(text)
+                self.assertEqual(self.prolog(), ["job-4711.toml"])
+        shutil.rmtree(self.jobs)
+        (self.site / "policy.d").mkdir()
+        (self.site / "policy.toml").rename(self.site / "policy.d/50-gpu.toml")
+        self.assertEqual(self.prolog(), ["job-4711.toml"])
 
     def test_prolog_ignores_unknown_partitions(self):
-        folder = self.root / "policy.d"
-        environment = {
-            **self.job,
-            "SLURM_JOB_PARTITION": "cpu",
-            "RATION_JOB_POLICIES": str(folder),
-            "RATION_SITE_POLICY": str(self.site / "policy.toml"),
-        }
-        self.execute(["bash", SOURCE / "config/slurm/prolog.sh"], environment)
-        self.assertFalse(folder.exists())
+        for name in ("cpu", "quarte", 'a"b', "quarter.share"):
+            self.assertEqual(self.prolog(name), [], name)
+        (self.site / "policy.toml").unlink()
+        self.assertEqual(self.prolog(), [])
+
+    def test_prolog_fails_rather_than_leave_a_job_unconfined(self):
+        self.command = "/nowhere/ration"
+        self.assertEqual(self.prolog(code=127), [])
+        self.command = BUILD / "ration"
+        (self.site / "policy.toml").write_text('schema = 1\n[partition.quarter]\nshare = "140%"\n')
+        self.assertEqual(self.prolog(code=2), [])
 
 
 class Container(Recipe):
@@ -136,8 +209,11 @@ class Container(Recipe):
 
     def inside(self, mounts, command):
         """Runs a command in a root of its own with the mounts SOURCE:TARGET[:ro]."""
+        why = missing_namespaces()
+        if why:
+            self.skipTest(why)
         self.start_daemon()
-        options = ["--ro-bind", "/usr", "/usr", "--dev", "/dev", "--proc", "/proc"]
+        options = ["--die-with-parent", "--unshare-pid", "--ro-bind", "/usr", "/usr", "--dev", "/dev", "--proc", "/proc"]
         for name in ("lib", "lib64", "bin"):
             options += ["--symlink", f"usr/{name}", f"/{name}"]
         if os.geteuid() != 0:  # a site policy belongs to root
@@ -149,7 +225,7 @@ class Container(Recipe):
             source, target, *_ = mount.split(":")
             options += ["--bind", source, target]
         environment = {**self.driver, "RATION_RUNTIME_DIR": str(self.runtime)}
-        return self.execute(["bwrap", *map(str, options), *map(str, command)], environment)
+        return self.execute(["bwrap", *options, *command], environment)
 
     def test_podman_and_docker(self):
         options = self.options("podman")
@@ -173,11 +249,9 @@ class Container(Recipe):
     def test_refusal_stops_the_engine(self):
         """A shell ignores that $(ration-container) failed, so the engine must get what it refuses."""
         script = BUILD / "config/container/ration-container"
-        done = subprocess.run(
+        done = self.run_to_end(
             ["bash", script, "podman"],
-            env={"PATH": "/usr/bin:/bin", "RATION_LIBRARY": "/nowhere/libration.so"},
-            capture_output=True,
-            text=True,
+            {"PATH": "/usr/bin:/bin", "RATION_LIBRARY": "/nowhere/libration.so"},
         )
         self.assertEqual(done.returncode, 1)
         self.assertIn("/nowhere/libration.so is missing", done.stderr)
@@ -209,5 +283,4 @@ class Services(Recipe):
 
 if __name__ == "__main__":
     BUILD, SOURCE = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
-    require_namespaces()
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1], verbosity=2)
