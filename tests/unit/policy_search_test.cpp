@@ -252,6 +252,18 @@ TEST_F(Search, ASiteFolderThatEverybodyMayWriteToIsAProblemForAll) {
     }
 }
 
+// The front does not look at the folder, so nor may anybody else: a program that it leaves alone and
+// one whose policy is named would differ.
+TEST_F(Search, ASiteFolderWithoutPoliciesIsNobodysProblem) {
+    ASSERT_EQ(rmdir((folder_ / "etc/policy.d").c_str()), 0);
+    ASSERT_EQ(chmod((folder_ / "etc").c_str(), 0777), 0);
+    EXPECT_EQ(found().kind, Kind::kNone);
+    variables_["RATION_POLICY"] = add("named.toml");
+    EXPECT_EQ(found().origin, "RATION_POLICY");
+    add("etc/policy.toml");
+    EXPECT_TRUE(found().locked_out);
+}
+
 TEST_F(Search, ASiteFolderOfSomebodyElseIsAProblem) {
     paths_.owner = geteuid() + 1;
     ASSERT_EQ(problems().size(), 2U);
