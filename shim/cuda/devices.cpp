@@ -16,7 +16,9 @@ Refusal refuse(std::string line) { return {CUDA_ERROR_INVALID_DEVICE, std::move(
 std::string list_devices(const Inventory& inventory) {
     std::string text;
     for (std::size_t i = 0; i < inventory.devices.size(); ++i) {
-        text += (i == 0 ? "" : ", ") + std::to_string(i) + " = " + inventory.devices[i].uuid;
+        const std::string& uuid = inventory.devices[i].uuid;
+        text += (i == 0 ? "" : ", ") + std::to_string(i) + " = " +
+                (uuid.empty() ? "cannot be opened" : uuid);
     }
     return text.empty() ? "none" : text;
 }
@@ -100,7 +102,8 @@ std::string outside(const std::string& what, const Visible& visible, const Inven
            list_targets(visible.targets, inventory) + ")";
 }
 
-// In a list that holds numbers, which device a number is depends on the driver's order.
+}  // namespace
+
 std::optional<Refusal> unclear_order(const Inventory& inventory, const Bounds& bounds) {
     if (!has_numbers(bounds.given) || numbers_follow_pci(bounds.order, inventory)) {
         return std::nullopt;
@@ -109,8 +112,6 @@ std::optional<Refusal> unclear_order(const Inventory& inventory, const Bounds& b
                   " means is not clear, because this node's GPUs are of different models: set "
                   "CUDA_DEVICE_ORDER=PCI_BUS_ID, or write UUIDs");
 }
-
-}  // namespace
 
 Or<std::vector<std::size_t>> select_devices(const std::vector<DeviceSelector>& selectors,
                                             const Inventory& inventory, const Bounds& bounds) {
@@ -125,6 +126,11 @@ Or<std::vector<std::size_t>> select_devices(const std::vector<DeviceSelector>& s
         if (const Refusal* refusal = refusal_of(found)) return *refusal;
         const std::size_t index = std::get<std::size_t>(found);
         const std::string& uuid = inventory.devices[index].uuid;
+        if (uuid.empty()) {
+            return refuse(describe(selector) +
+                          " of this node cannot be opened by NVML: see whether this process may "
+                          "use it, and what nvidia-smi says of it");
+        }
         if (std::count(chosen.begin(), chosen.end(), index) > 0) {
             return refuse("the policy names " + uuid + " twice (the second time as " +
                           describe(selector) + "): name each device once");

@@ -19,9 +19,13 @@ struct Bounds {
     bool override_visible = false;     // the policy may leave the given list
 };
 
+// Refused: which devices the numbers in the given list mean is not clear, because the driver puts
+// the fastest first and this node's GPUs are of different models.
+std::optional<Refusal> unclear_order(const Inventory& inventory, const Bounds& bounds);
+
 // Indices into Inventory::devices of what `selectors` name, in their order. Refused: an index or
-// UUID that this node does not have, a UUID's beginning that fits several, a device named twice,
-// and one outside the given list. Each refusal lists what there is.
+// UUID that this node does not have, a UUID's beginning that fits several, a device that NVML
+// cannot open, one named twice, and one outside the given list. Each refusal lists what there is.
 Or<std::vector<std::size_t>> select_devices(const std::vector<policy::DeviceSelector>& selectors,
                                             const Inventory& inventory, const Bounds& bounds);
 

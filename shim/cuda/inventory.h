@@ -9,7 +9,7 @@
 namespace ration::cuda {
 
 struct Device {
-    std::string uuid;          // "GPU-..."
+    std::string uuid;          // "GPU-..."; empty: NVML cannot open it
     std::string pci;           // "00000000:17:00.0"
     std::string name;          // "NVIDIA H100 80GB HBM3"
     std::uint64_t memory = 0;  // bytes; 0: unknown

@@ -16,12 +16,17 @@ std::string without_blanks(std::string_view text) {
     return result;
 }
 
-// The UUID that a key means; empty if none.
-std::string device_of(std::string_view key, const std::vector<std::string>& uuids) {
+std::optional<std::size_t> ordinal_of(std::string_view key) {
     std::size_t ordinal = 0;
     const auto parsed = std::from_chars(key.data(), key.data() + key.size(), ordinal);
-    if (!key.empty() && parsed.ec == std::errc{} && parsed.ptr == key.data() + key.size()) {
-        return ordinal < uuids.size() ? uuids[ordinal] : "";
+    const bool whole = parsed.ec == std::errc{} && parsed.ptr == key.data() + key.size();
+    return whole ? std::optional(ordinal) : std::nullopt;
+}
+
+// The UUID that a key means; empty if none.
+std::string device_of(std::string_view key, const std::vector<std::string>& uuids) {
+    if (const auto ordinal = ordinal_of(key)) {
+        return *ordinal < uuids.size() ? uuids[*ordinal] : "";
     }
     for (const std::string& uuid : uuids) {
         if (key.size() > 4 && uuid.starts_with(key)) return uuid;
@@ -47,26 +52,43 @@ std::optional<std::uint64_t> amount_of(std::string_view text) {
     }
 }
 
-}  // namespace
+struct Entry {
+    std::string key, amount;
+};
 
-MemoryLimits read_limits(const std::optional<std::string>& value,
-                         const std::vector<std::string>& uuids) {
-    MemoryLimits limits;
+std::vector<Entry> entries_of(const std::optional<std::string>& value) {
+    std::vector<Entry> entries;
     std::string_view rest = value ? std::string_view(*value) : std::string_view{};
     while (!rest.empty()) {
         const std::size_t comma = rest.find(',');
         const std::string entry = without_blanks(rest.substr(0, comma));
         rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
-        if (entry.empty()) continue;
         const std::size_t equals = entry.find('=');
         if (equals == std::string::npos) continue;
-        const std::string uuid = device_of(std::string_view(entry).substr(0, equals), uuids);
-        const auto amount = amount_of(std::string_view(entry).substr(equals + 1));
+        entries.push_back({entry.substr(0, equals), entry.substr(equals + 1)});
+    }
+    return entries;
+}
+
+}  // namespace
+
+MemoryLimits read_limits(const std::optional<std::string>& value,
+                         const std::vector<std::string>& uuids) {
+    MemoryLimits limits;
+    for (const Entry& entry : entries_of(value)) {
+        const std::string uuid = device_of(entry.key, uuids);
+        const auto amount = amount_of(entry.amount);
         if (uuid.empty() || !amount) continue;
         const auto [place, added] = limits.emplace(uuid, *amount);
         if (!added) place->second = std::min(place->second, *amount);
     }
     return limits;
+}
+
+bool has_ordinals(const std::optional<std::string>& value) {
+    const std::vector<Entry> entries = entries_of(value);
+    return std::any_of(entries.begin(), entries.end(),
+                       [](const Entry& entry) { return ordinal_of(entry.key).has_value(); });
 }
 
 MemoryLimits narrower(const MemoryLimits& one, const MemoryLimits& other) {

@@ -26,6 +26,9 @@ using MemoryLimits = std::map<std::string, std::uint64_t>;
 MemoryLimits read_limits(const std::optional<std::string>& value,
                          const std::vector<std::string>& uuids);
 
+// Whether an entry goes by ordinal.
+bool has_ordinals(const std::optional<std::string>& value);
+
 // The smaller of both for each device.
 MemoryLimits narrower(const MemoryLimits& one, const MemoryLimits& other);
 

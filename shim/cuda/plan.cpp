@@ -15,6 +15,7 @@ namespace {
 using policy::Partition;
 
 constexpr const char* kPriorityVariable = "CUDA_MPS_CLIENT_PRIORITY";
+constexpr const char* kOrderVariable = "CUDA_DEVICE_ORDER";
 
 Refusal refuse(std::string line) { return {CUDA_ERROR_NOT_PERMITTED, std::move(line)}; }
 
@@ -72,7 +73,7 @@ class Planner {
     Bounds bounds() const {
         return {host::given_list(variable(kVisibleVariable), variable(kGivenVariable),
                                  variable(kNarrowedVariable)),
-                variable("CUDA_DEVICE_ORDER"), partition_.override_visible};
+                variable(kOrderVariable), partition_.override_visible};
     }
 
     void narrow_to(const std::string& list) {
@@ -118,14 +119,25 @@ class Planner {
         return std::nullopt;
     }
 
-    // The devices that the process sees as it is. MIG instances among them have no goal: what
-    // limits them is their own daemon.
+    // The devices that the process sees as it is, and will see: which these are the driver is asked
+    // afterwards. A MIG instance among them cannot be told `what_for`.
     Step know_devices(const std::string& what_for) {
         if (!plan_.goals.empty()) return std::nullopt;
         if (auto refusal = read_devices(what_for)) return refusal;
-        for (const Target& target : read_visible(variable(kVisibleVariable), *inventory_).targets) {
-            if (target.kind == Target::Kind::kGpu) add_goal(target.index);
+        const auto seen = variable(kVisibleVariable);
+        if (auto unclear = unclear_order(*inventory_, {seen, variable(kOrderVariable)})) {
+            return unclear;
         }
+        for (const Target& target : read_visible(seen, *inventory_).targets) {
+            if (target.kind == Target::Kind::kMig) {
+                return refuse(what_for + ": the process was given MIG instances (" +
+                              host::describe_list(kVisibleVariable, seen) +
+                              "), which bound their SMs and memory " + "themselves: leave " +
+                              what_for + " out");
+            }
+            add_goal(target.index);
+        }
+        plan_.bound_to_goals = true;
         return std::nullopt;
     }
 
@@ -182,12 +194,8 @@ class Planner {
         const bool moved = existing && !plan_.lasting.empty() && !partition_.mig;
         if (!partition_.memory && !moved) return std::nullopt;
         if (auto refusal = know_devices("memory")) return refusal;
+        if (auto refusal = unclear_ordinals(existing)) return refusal;
         MemoryLimits limits = inherited_limits(existing);
-        if (partition_.memory && plan_.goals.empty() && sees_instances()) {
-            return refuse("memory: the process was given MIG instances (" +
-                          host::describe_list(kVisibleVariable, variable(kVisibleVariable)) +
-                          "), which bound their memory themselves: leave memory out");
-        }
         if (partition_.memory) {
             for (const Goal& goal : plan_.goals) {
                 if (auto refusal = limit_one(goal, limits)) return refusal;
@@ -197,14 +205,24 @@ class Planner {
             const auto found = limits.find(goal.uuid);
             if (found != limits.end()) goal.memory = found->second;
         }
-        if (!limits.empty()) plan_.temporary.push_back({kMemoryVariable, limits_text(limits)});
+        // An empty value is as none: what was said of other devices must not meet these.
+        if (moved || !limits.empty()) {
+            plan_.temporary.push_back({kMemoryVariable, limits_text(limits)});
+        }
         return std::nullopt;
     }
 
-    bool sees_instances() const {
-        const Visible visible = read_visible(variable(kVisibleVariable), *inventory_);
-        return std::any_of(visible.targets.begin(), visible.targets.end(),
-                           [](const Target& target) { return target.kind == Target::Kind::kMig; });
+    // An ordinal counts among the visible devices: in the order of a list of UUIDs, else in the
+    // driver's own.
+    Step unclear_ordinals(const std::optional<std::string>& limits) const {
+        const auto seen = variable(kVisibleVariable);
+        if (!has_ordinals(limits) || (seen && !has_numbers(seen)) ||
+            numbers_follow_pci(variable(kOrderVariable), *inventory_)) {
+            return std::nullopt;
+        }
+        return refuse(std::string("which devices ") + kMemoryVariable + "=" + *limits +
+                      " means is not clear, because this node's GPUs are of different models: set "
+                      "CUDA_DEVICE_ORDER=PCI_BUS_ID, or write UUIDs");
     }
 
     // What the variable says of the devices that will be seen, read as for those that are seen now.

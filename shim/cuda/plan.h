@@ -47,6 +47,7 @@ struct Plan {
     // CUDA_VISIBLE_DEVICES agree with the driver.
     host::Edits lasting;
     std::vector<Goal> goals;        // empty if the inventory was not needed
+    bool bound_to_goals = false;    // what is told is for these devices, and must be for all
     std::optional<double> percent;  // what the driver is told; nullopt: nothing
     std::optional<double> share;    // what the policy asks, as a percentage; nullopt: no share
     std::string asked;              // asked_text()

@@ -35,9 +35,10 @@ std::string read_uuid(const Driver& driver, CUdevice device, bool instance) {
     return driver.cuDeviceGetUuid(&uuid, device) == CUDA_SUCCESS ? uuid_text(uuid, false) : "";
 }
 
-std::string list(const std::vector<Reading>& readings) {
+template <class Devices>
+std::string list(const Devices& devices) {
     std::string text;
-    for (const Reading& reading : readings) text += (text.empty() ? "" : ", ") + reading.uuid;
+    for (const auto& device : devices) text += (text.empty() ? "" : ", ") + device.uuid;
     return text.empty() ? "none" : text;
 }
 
@@ -56,10 +57,24 @@ std::uint64_t memory_of(const Plan& plan, const std::string& uuid) {
     return 0;
 }
 
+// A limit or an SM count was told for the devices that we took to be visible: another one would
+// have neither. A driver that does not tell UUIDs is believed.
+std::optional<Refusal> check_bound(const Plan& plan, const std::vector<Reading>& readings) {
+    if (!plan.bound_to_goals) return std::nullopt;
+    for (const Reading& reading : readings) {
+        const bool known = std::any_of(plan.goals.begin(), plan.goals.end(),
+                                       [&](const Goal& goal) { return goal.uuid == reading.uuid; });
+        if (known || (reading.uuid.empty() && readings.size() == plan.goals.size())) continue;
+        return refuse("the driver shows " + list(readings) + ", but SMs and memory were asked of " +
+                      list(plan.goals) + ": name the devices by `device` in the policy");
+    }
+    return std::nullopt;
+}
+
 // Devices were narrowed: the driver must show these and in this order. A driver that does not tell
 // UUIDs is believed.
 std::optional<Refusal> check_devices(const Plan& plan, const std::vector<Reading>& readings) {
-    if (plan.lasting.empty()) return std::nullopt;
+    if (plan.lasting.empty()) return check_bound(plan, readings);
     bool same = plan.goals.size() == readings.size();
     for (std::size_t i = 0; same && i < readings.size(); ++i) {
         const bool untold = readings[i].uuid.empty() ||

@@ -39,6 +39,15 @@ std::string_view gpu_of_old_notation(std::string_view entry) {
     return entry.substr(4, entry.find('/') - 4);
 }
 
+// The indices of those that the driver has, in PCI order.
+std::vector<std::size_t> reachable(const Inventory& inventory) {
+    std::vector<std::size_t> indices;
+    for (std::size_t i = 0; i < inventory.devices.size(); ++i) {
+        if (!inventory.devices[i].uuid.empty()) indices.push_back(i);
+    }
+    return indices;
+}
+
 template <class Things>
 std::optional<std::size_t> by_beginning(const Things& things, std::string_view uuid) {
     const auto found = std::find_if(things.begin(), things.end(), [&](const auto& thing) {
@@ -49,9 +58,10 @@ std::optional<std::size_t> by_beginning(const Things& things, std::string_view u
 }
 
 std::optional<Target> target_of(std::string_view entry, const Inventory& inventory) {
-    if (const auto index = number_of(entry)) {
-        if (*index >= inventory.devices.size()) return std::nullopt;
-        return Target{Target::Kind::kGpu, *index};
+    if (const auto number = number_of(entry)) {
+        const std::vector<std::size_t> indices = reachable(inventory);
+        if (*number >= indices.size()) return std::nullopt;
+        return Target{Target::Kind::kGpu, indices[*number]};
     }
     entry = gpu_of_old_notation(entry);
     if (entry.starts_with("GPU-")) {
@@ -71,8 +81,8 @@ std::optional<Target> target_of(std::string_view entry, const Inventory& invento
 Visible read_visible(const std::optional<std::string>& value, const Inventory& inventory) {
     Visible visible;
     if (!value) {
-        for (std::size_t i = 0; i < inventory.devices.size(); ++i) {
-            visible.targets.push_back({Target::Kind::kGpu, i});
+        for (const std::size_t index : reachable(inventory)) {
+            visible.targets.push_back({Target::Kind::kGpu, index});
         }
         return visible;
     }
@@ -89,8 +99,9 @@ Visible read_visible(const std::optional<std::string>& value, const Inventory& i
 bool numbers_follow_pci(const std::optional<std::string>& device_order,
                         const Inventory& inventory) {
     if (device_order == "PCI_BUS_ID") return true;
-    return std::all_of(inventory.devices.begin(), inventory.devices.end(), [&](const Device& one) {
-        return one.name == inventory.devices.front().name;
+    const std::vector<std::size_t> indices = reachable(inventory);
+    return std::all_of(indices.begin(), indices.end(), [&](std::size_t index) {
+        return inventory.devices[index].name == inventory.devices[indices.front()].name;
     });
 }
 

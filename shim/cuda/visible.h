@@ -21,7 +21,8 @@ struct Target {
 // one that names no device; a number may have blanks around it and is read as by strtol(3) with
 // base 0 ("0x0" is device 0; what stands behind it is taken not to matter); a UUID may be cut
 // short; letters count as written; the empty value hides every device; a device named twice makes
-// cuInit answer CUDA_ERROR_INVALID_DEVICE.
+// cuInit answer CUDA_ERROR_INVALID_DEVICE. Devices that NVML cannot open are not counted: the
+// driver has no numbers for those that this process may not use.
 struct Visible {
     bool restricted = false;  // false: the variable is not set, every device is visible
     bool repeated = false;

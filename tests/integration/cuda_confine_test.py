@@ -255,6 +255,32 @@ libc.system(b"{BUILD}/apps/linked")
             self.assertIn("CUDA_VISIBLE_DEVICES=0", said)
             self.assertEqual(said.count("\n"), 1)
 
+    def test_a_number_means_the_drivers_device_or_nothing(self):
+        for partition in ("sm = 16", 'memory = "2GiB"'):
+            with self.subTest(partition), Node(gpus="l4,h100") as node:
+                node.policy(rule(partition))
+                report, said = node.run(CUDA_VISIBLE_DEVICES="0")
+                self.assertEqual(report.get("error"), 101, report)
+                self.assertIn("CUDA_DEVICE_ORDER=PCI_BUS_ID", said)
+                report, said = node.run(CUDA_VISIBLE_DEVICES="0", CUDA_DEVICE_ORDER="PCI_BUS_ID")
+                self.assertEqual((report.get("name"), said), ("NVIDIA L4", ""), report)
+                within = report["sms"] == 16 if "sm" in partition else report["memory_free"] <= 2 << 30
+                self.assertTrue(within, report)
+
+    def test_a_memory_limit_by_number_is_never_widened(self):
+        with Node(gpus="l4,h100") as node:
+            node.policy(rule('memory = "10GiB"'))
+            report, said = node.run(CUDA_MPS_PINNED_DEVICE_MEM_LIMIT="0=1G")
+            self.assertEqual(report.get("error"), 800, report)
+            self.assertIn("is not clear", said)
+
+    def test_a_leftover_limit_stays_with_its_device(self):
+        with Node(gpus="h100,h100") as node:
+            node.policy(rule("device = 1\npriority = 1"))
+            report, said = node.run(CUDA_MPS_PINNED_DEVICE_MEM_LIMIT="0=1G")
+            self.assertEqual(said, "")
+            self.assertGreater(report["memory_free"], 2 << 30)
+
     def test_a_pool_that_does_not_fit(self):
         with Node() as node:
             shares = ", ".join(['"5%"'] * 20)

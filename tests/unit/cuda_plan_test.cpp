@@ -178,6 +178,60 @@ TEST_F(PlanTest, MemoryMayBeAShareOfEachDevice) {
     EXPECT_EQ(value(plan().temporary, "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"), uuid(0) + "=20480M");
 }
 
+// The driver puts the fastest first: its device 0 need not be ours.
+TEST_F(PlanTest, RefusesNumbersWhereTheDriversOrderIsUnknown) {
+    inventory_.devices[0].name = "NVIDIA L4";
+    environment_["CUDA_VISIBLE_DEVICES"] = "0";
+    partition_.memory = bytes(2ULL << 30);
+    EXPECT_THAT(refusal().line, AllOf(HasSubstr("CUDA_VISIBLE_DEVICES=0 means is not clear"),
+                                      HasSubstr("CUDA_DEVICE_ORDER=PCI_BUS_ID")));
+    partition_.memory.reset();
+    partition_.sm = 16;
+    EXPECT_THAT(refusal().line, HasSubstr("is not clear"));
+    environment_["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";
+    EXPECT_TRUE(plan().bound_to_goals);
+    environment_.erase("CUDA_DEVICE_ORDER");
+    environment_["CUDA_VISIBLE_DEVICES"] = uuid(0);
+    EXPECT_EQ(plan().goals.at(0).uuid, uuid(0));
+}
+
+TEST_F(PlanTest, RefusesOrdinalLimitsWhereTheDriversOrderIsUnknown) {
+    inventory_.devices[0].name = "NVIDIA L4";
+    partition_.memory = bytes(10ULL << 30);
+    environment_["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] = "0=1G";
+    EXPECT_THAT(refusal().line, HasSubstr("CUDA_MPS_PINNED_DEVICE_MEM_LIMIT=0=1G means"));
+    environment_["CUDA_VISIBLE_DEVICES"] = uuid(3) + "," + uuid(0);
+    EXPECT_EQ(value(plan().temporary, "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"),
+              uuid(0) + "=10240M," + uuid(3) + "=1024M");
+    environment_.erase("CUDA_VISIBLE_DEVICES");
+    environment_["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] = uuid(0) + "=1G";
+    EXPECT_EQ(plan().goals.at(0).memory, 1024U);
+    environment_["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] = "0=1G";
+    environment_["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";
+    EXPECT_EQ(plan().goals.at(0).memory, 1024U);
+}
+
+TEST_F(PlanTest, RefusesSmsOfInstances) {
+    partition_.sm = 16;
+    inventory_ = inventory_with_mig();
+    environment_["CUDA_VISIBLE_DEVICES"] = "MIG-1111";
+    EXPECT_THAT(refusal().line, HasSubstr("leave sm out"));
+}
+
+TEST_F(PlanTest, ADeviceThatCannotBeOpenedIsNoneOfTheProcesss) {
+    inventory_.devices[0] = {};
+    partition_.memory = bytes(2ULL << 30);
+    environment_["CUDA_VISIBLE_DEVICES"] = "0";
+    EXPECT_EQ(value(plan().temporary, "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"), uuid(1) + "=2048M");
+    environment_.clear();
+    EXPECT_EQ(plan().goals.size(), 3U);
+    choose(0);
+    EXPECT_THAT(refusal().line, HasSubstr("device 0 of this node cannot be opened"));
+    partition_.devices.clear();
+    choose(9);
+    EXPECT_THAT(refusal().line, HasSubstr("0 = cannot be opened, 1 = " + uuid(1)));
+}
+
 TEST_F(PlanTest, TheSmallerMemoryLimitWins) {
     partition_.memory = bytes(2ULL << 30);
     environment_["CUDA_VISIBLE_DEVICES"] = "1,0";
@@ -190,6 +244,14 @@ TEST_F(PlanTest, LimitsInTheEnvironmentFollowTheirDevicesWhenTheseAreNarrowed) {
     choose(1);
     environment_["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] = "0=1G,1=4G,2=1G,3=1G";
     EXPECT_EQ(value(plan().temporary, "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"), uuid(1) + "=4096M");
+}
+
+TEST_F(PlanTest, LimitsOfOtherDevicesDoNotMeetThoseThatAreChosen) {
+    choose(1);
+    environment_["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] = "0=1G";
+    EXPECT_EQ(value(plan().temporary, "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"), "");
+    environment_.clear();
+    EXPECT_EQ(value(plan().temporary, "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"), "unset");
 }
 
 TEST_F(PlanTest, RefusesMemoryBelowOneMebibyteAndOnInstances) {

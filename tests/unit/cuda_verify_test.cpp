@@ -123,6 +123,21 @@ TEST(Verify, RefusesOtherDevicesThanThePlans) {
     EXPECT_EQ(line_of(grant), "asked , granted 132 of 132 SMs (100.0 %), none, concurrent: no");
 }
 
+TEST(Verify, RefusesADeviceThatTheLimitsAreNotFor) {
+    Plan plan = share_plan(12.5);
+    plan.goals = {{uuid(0), 132, 2048}, {uuid(1), 132, 2048}};
+    plan.bound_to_goals = true;
+    EXPECT_THAT(refused(verify(plan, {reading(16, true, 2)}, {})).line,
+                AllOf(HasSubstr("shows " + uuid(2)), HasSubstr("asked of " + uuid(0))));
+    EXPECT_EQ(granted(verify(plan, {reading(16, true, 1)}, {})).devices[0].memory, 2048U);
+    EXPECT_THAT(refused(verify(plan, {{"", true, 16}}, {})).line, HasSubstr("asked of"))
+        << "which of the two it is nobody tells";
+    plan.goals.pop_back();
+    EXPECT_EQ(granted(verify(plan, {{"", true, 16}}, {})).devices.size(), 1U);
+    plan.goals.clear();
+    EXPECT_THAT(refused(verify(plan, {reading(16)}, {})).line, HasSubstr("asked of none"));
+}
+
 TEST(Verify, RefusesMoreThanTheOneInstance) {
     Plan plan;
     plan.applied = Applied::kMig;
