@@ -52,7 +52,8 @@ double driver_percentage(const std::optional<std::string>& value) {
 
 std::string percentage_text(double percent) {
     constexpr double kRounding = 1e-6;  // far below what a decimal of the result is worth
-    const auto thousandths = static_cast<unsigned long>(std::ceil(percent * 1000 - kRounding));
+    const auto thousandths =
+        std::max(1UL, static_cast<unsigned long>(std::ceil(percent * 1000 - kRounding)));
     std::string text = std::to_string(thousandths / 1000);
     const std::string decimals = std::to_string(1000 + thousandths % 1000).substr(1);
     const std::size_t last = decimals.find_last_not_of('0');

@@ -16,7 +16,8 @@ inline constexpr const char* kPercentageVariable = "CUDA_MPS_ACTIVE_THREAD_PERCE
 double driver_percentage(const std::optional<std::string>& value);
 
 // "25", "33.334": at most three decimals, rounded up at the last, so that a third of 132 SMs is 44
-// and not 42.
+// and not 42. At least "0.001", because the driver reads "0" as 100.
+inline constexpr double kPercentageStep = 1e-3;
 std::string percentage_text(double percent);
 
 // The percentage with which a device of each of these totals grants `sms` SMs: a whole number where

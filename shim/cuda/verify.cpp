@@ -8,8 +8,6 @@
 namespace ration::cuda {
 namespace {
 
-constexpr double kRounding = 1e-3;  // percentages are handed over with three decimals
-
 Refusal refuse(std::string line) { return {CUDA_ERROR_NOT_PERMITTED, std::move(line)}; }
 
 std::string uuid_text(const CUuuid& uuid, bool instance) {
@@ -92,10 +90,18 @@ std::string asked_units(const Plan& plan, unsigned units) {
     return percent_text(*plan.percent) + " is " + std::to_string(units) + " SMs";
 }
 
-// One device's count against the share.
+// One device's count against the share. More than asked is the driver's doing only where it was
+// asked for its minimum or less, which may be larger on other parts than ours.
 std::optional<Refusal> check_count(const Plan& plan, const DeviceGrant& device, Grant& grant) {
-    if (!plan.percent || device.total == 0) return std::nullopt;
-    const double exact = *plan.percent * device.total / 100 + kRounding * device.total;
+    if (!plan.percent) return std::nullopt;
+    if (device.total == 0) {
+        if (*plan.percent >= 100) return std::nullopt;
+        grant.notes.push_back("nobody tells how many SMs " + device.uuid +
+                              " has, so its grant was not compared with the share: install the "
+                              "driver's NVML library");
+        return std::nullopt;
+    }
+    const double exact = (*plan.percent + kPercentageStep) * device.total / 100;
     const unsigned expected =
         policy::granted_units(*plan.percent, device.total, policy::kMpsGranularity);
     const std::string count = std::to_string(device.granted);
@@ -103,7 +109,8 @@ std::optional<Refusal> check_count(const Plan& plan, const DeviceGrant& device, 
         return refuse("the driver ignored the share of " + percent_text(*plan.percent) + " on " +
                       device.uuid + " and gives all " + count + " SMs: run `ration doctor`");
     }
-    if (device.granted > exact + policy::kMpsGranularity.minimum) {
+    const unsigned minimum = policy::kMpsGranularity.minimum;
+    if (device.granted > exact && (expected > minimum || device.granted > exact + minimum)) {
         return refuse("the driver gives " + count + " SMs of " + device.uuid + ", but " +
                       asked_units(plan, expected) + ": run `ration doctor`");
     }

@@ -117,6 +117,12 @@ class Share(unittest.TestCase):
             self.assertLessEqual(report["memory_free"], 2 << 30)
             self.assertGreater(report["memory_free"], 1 << 30)
 
+    def test_the_smallest_share_is_not_all_of_it(self):
+        with Node() as node:
+            node.policy(rule('share = "0.0000000001%"'))
+            report, said = node.run()
+            self.assertEqual((report.get("sms"), said), (8, ""))
+
     def test_a_number_of_sms(self):
         with Node(gpus="a100") as node:
             node.policy(rule("sm = 54"))

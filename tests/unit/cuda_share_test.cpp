@@ -55,6 +55,8 @@ TEST(PercentageText, IsRoundedUpSoThatAThirdStaysAThird) {
     EXPECT_EQ(percentage_text(100.0 / 3), "33.334");
     EXPECT_EQ(granted(driver_percentage(percentage_text(100.0 / 3)), 132), 44U);
     EXPECT_EQ(percentage_text(0.1 + 0.2), "0.3");
+    // "0" would be all of the GPU.
+    EXPECT_EQ(percentage_text(1e-10), "0.001");
 }
 
 TEST(PercentageForSms, GivesTheCountOnEveryDevice) {

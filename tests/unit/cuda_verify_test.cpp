@@ -83,8 +83,10 @@ TEST(Verify, NotesADriversMinimum) {
 }
 
 TEST(Verify, NotesASmallerLimitOfTheDaemon) {
-    EXPECT_THAT(granted(verify(share_plan(50), {reading(32)}, kTotals)).notes,
-                ElementsAre(HasSubstr("smaller limit of its own")));
+    for (const double percent : {50.0, 100.0}) {
+        EXPECT_THAT(granted(verify(share_plan(percent), {reading(32)}, kTotals)).notes,
+                    ElementsAre(HasSubstr("smaller limit of its own")));
+    }
 }
 
 TEST(Verify, RefusesAShareThatTheDriverIgnored) {
@@ -92,6 +94,24 @@ TEST(Verify, RefusesAShareThatTheDriverIgnored) {
                 AllOf(HasSubstr("ignored the share of 25 %"), HasSubstr("132 SMs")));
     EXPECT_THAT(refused(verify(share_plan(25), {reading(64)}, kTotals)).line,
                 HasSubstr("gives 64 SMs"));
+}
+
+TEST(Verify, RefusesAFewSmsTooManyAboveTheMinimum) {
+    EXPECT_THAT(refused(verify(share_plan(50), {reading(74)}, kTotals)).line,
+                AllOf(HasSubstr("gives 74 SMs"), HasSubstr("50 % is 66 SMs")));
+    EXPECT_THAT(refused(verify(share_plan(33.26), {reading(44)}, kTotals)).line,
+                HasSubstr("gives 44 SMs"));
+    EXPECT_THAT(granted(verify(share_plan(6), {reading(14)}, kTotals)).notes,
+                ElementsAre(HasSubstr("smallest share")))
+        << "a part with a larger minimum";
+    EXPECT_THAT(refused(verify(share_plan(6), {reading(18)}, kTotals)).line,
+                HasSubstr("gives 18 SMs"));
+}
+
+TEST(Verify, NotesWhatItCouldNotCompare) {
+    EXPECT_THAT(granted(verify(share_plan(25), {reading(32)}, {})).notes,
+                ElementsAre(HasSubstr("not compared with the share")));
+    EXPECT_THAT(granted(verify(share_plan(100), {reading(132)}, {})).notes, IsEmpty());
 }
 
 TEST(Verify, RefusesADeviceThatMpsDoesNotServe) {
