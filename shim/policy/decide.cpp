@@ -42,8 +42,11 @@ class Decider {
     }
 
   private:
+    // What a process says of itself is no want of a share that on_error may forgive: by a wrong
+    // RATION_USE or rank it would free itself.
     void fail(std::string text) {
         decision_.kind = Decision::Kind::kError;
+        decision_.on_error = OnError::kFail;
         decision_.error = std::move(text);
     }
 

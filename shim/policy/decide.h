@@ -20,15 +20,15 @@ bool matches(const Match& match, const Subject& subject);
 struct Decision {
     enum class Kind { kIgnore, kDeny, kPartition, kError };
     Kind kind = Kind::kIgnore;
-    Partition partition;           // kPartition
-    const Pool* pool = nullptr;    // the pool that the partition is a slot of
-    std::optional<unsigned> rank;  // the slot that was taken
-    std::string rank_variable;     // where the rank came from: "PARSL_WORKER_RANK"
-    const Rule* rule = nullptr;    // null: no rule matched
-    OnError on_error = OnError::kFail;
-    std::string chosen_by;  // "RATION_USE" if that made the choice, else empty
-    std::string error;      // kError: one line that says what is wrong and what to do
-    Place place;            // of the rule or no_match that decided
+    Partition partition;                // kPartition
+    const Pool* pool = nullptr;         // the pool that the partition is a slot of
+    std::optional<unsigned> rank;       // the slot that was taken
+    std::string rank_variable;          // where the rank came from: "PARSL_WORKER_RANK"
+    const Rule* rule = nullptr;         // null: no rule matched
+    OnError on_error = OnError::kFail;  // kError: kFail, whatever the policy says
+    std::string chosen_by;              // "RATION_USE" if that made the choice, else empty
+    std::string error;  // kError: what is wrong with RATION_USE or the rank, and what to do
+    Place place;        // of the rule or no_match that decided
 };
 
 Decision decide(const Policy& policy, const Subject& subject);

@@ -25,7 +25,8 @@ enum class Distribution {
 // other. On parts with several XCCs the same engine of each.
 using EngineMasks = std::map<unsigned, std::uint64_t>;
 
-// What becomes of a GPU call when the grant cannot be had.
+// What becomes of a GPU call when the grant cannot be had. A RATION_USE that is not offered and a
+// rank without a slot fail in any case.
 enum class OnError {
     kFail,  // the call fails with the API's own error code
     kWarn,  // one line on stderr, and the program runs without its share

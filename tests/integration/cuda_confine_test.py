@@ -343,6 +343,25 @@ class Refusals(unittest.TestCase):
             self.assertIn("policy.toml:2", said)
             self.assertEqual(node.records()[-1]["state"], "denied")
 
+    def test_a_choice_that_is_not_offered_opens_nothing(self):
+        warn = 'defaults.on_error = "warn"\n'
+        for policy in (warn + '[[rule]]\nuse = "deny"\n', warn + rule('share = "25%"')):
+            with Node() as node:
+                node.policy(policy)
+                report, said = node.run(RATION_USE="partition.all")
+                self.assertEqual(report.get("error"), 800, report)
+                self.assertIn("RATION_USE=partition.all", said)
+                self.assertEqual(node.records()[-1]["state"], "refused")
+
+    def test_a_rank_without_a_slot_opens_nothing(self):
+        with Node() as node:
+            node.policy('defaults.on_error = "warn"\n[pool.p]\nassign = "rank"\nshare = ["25%"]\n'
+                        '[[rule]]\nuse = "pool.p"\n')
+            for rank in ("999", "x", ""):
+                report, said = node.run(RATION_RANK=rank)
+                self.assertEqual(report.get("error"), 800, report)
+                self.assertIn("RATION_RANK", said)
+
     def test_a_mistake_in_the_policy(self):
         with Node() as node:
             node.policy(rule('share = "140%"'))

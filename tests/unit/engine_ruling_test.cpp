@@ -23,6 +23,7 @@ class FakeSubject : public policy::Subject {
     const std::string& argv() const override { return argv_; }
     std::optional<std::string> env(const std::string& name) const override {
         if (name == "RATION_RANK") return rank_;
+        if (name == "RATION_USE") return use_;
         return std::nullopt;
     }
     uid_t uid() const override { return 1000; }
@@ -31,7 +32,7 @@ class FakeSubject : public policy::Subject {
     const std::string& host() const override { return host_; }
 
     std::string exe_ = "/usr/bin/python3.11", script_ = "/home/a/train.py", argv_, cgroup_, host_;
-    std::optional<std::string> rank_;
+    std::optional<std::string> rank_, use_;
     std::vector<gid_t> groups_;
 };
 
@@ -109,6 +110,26 @@ TEST_F(RulingTest, TellsARankBeyondThePool) {
         "[pool.p]\nassign = \"rank\"\nshare = [\"25%\", \"25%\"]\n[[rule]]\nuse = \"pool.p\"\n");
     EXPECT_EQ(one.kind, Ruling::Kind::kRefused);
     EXPECT_THAT(one.lines, ElementsAre(AllOf(StartsWith("policy.toml:"), HasSubstr("5"))));
+}
+
+TEST_F(RulingTest, NobodyFreesHimselfByAWrongRankOrChoice) {
+    const std::string warn = "[defaults]\non_error = \"warn\"\n";
+    const std::string pool =
+        "[pool.p]\nassign = \"rank\"\nshare = [\"25%\", \"25%\"]\n[[rule]]\nuse = \"pool.p\"\n";
+    for (const auto& rank : {std::optional<std::string>(), std::optional<std::string>("999"),
+                             std::optional<std::string>("x")}) {
+        subject_.rank_ = rank;
+        EXPECT_EQ(ruling(warn + pool).kind, Ruling::Kind::kRefused) << rank.value_or("none");
+    }
+    subject_.use_ = "partition.big";
+    for (const char* use : {"deny", "partition.q"}) {
+        const Ruling one =
+            ruling(warn + "[partition.q]\nshare = \"25%\"\n[[rule]]\nuse = \"" + use + "\"\n");
+        EXPECT_EQ(one.kind, Ruling::Kind::kRefused) << use;
+        EXPECT_EQ(one.record.state, state::State::kRefused) << use;
+        EXPECT_THAT(one.lines, ElementsAre(HasSubstr("RATION_USE=partition.big"))) << use;
+    }
+    EXPECT_EQ(ruling(warn + "no_match = \"deny\"\n").kind, Ruling::Kind::kRefused);
 }
 
 TEST_F(RulingTest, TellsWhereAPartitionAsksForWhatIsNotThere) {

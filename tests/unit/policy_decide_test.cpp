@@ -97,7 +97,7 @@ std::string error_with(const std::map<std::string, std::string>& variables) {
     process.variables = variables;
     const Decision decision = decide(policy, process);
     EXPECT_EQ(decision.kind, Kind::kError);
-    EXPECT_EQ(decision.on_error, OnError::kWarn);
+    EXPECT_EQ(decision.on_error, OnError::kFail) << "nobody frees himself by a wrong rank";
     EXPECT_NE(decision.rule, nullptr);
     return decision.error;
 }
