@@ -4,10 +4,10 @@
 usage: tests/gpu/confined.py [BUILD]     BUILD: folder with libration.so (default build/release)
 
 Programs: a CUDA runtime program built by nvcc with static cudart, CuPy, PyTorch; what the machine does
-not have is listed as skipped. Each runs bare, under share = "25%" by LD_PRELOAD and a policy file, by
+not have is listed as skipped, and where it has none of them that is all. Each runs bare, under share = "25%" by LD_PRELOAD and a policy file, by
 `ration run`, with memory = "2GiB", beside as many clients as the MPS server takes, and without an MPS
 daemon. Starts an MPS daemon of its own and stops
-it. Exit status: 0 if every line is as the policy says.
+it. Exit status: 0 if every line is as the policy says, 1 if one is not, 77 if there was no program to run.
 """
 import json
 import os
@@ -21,6 +21,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 LIMIT_MIB = 2048
 SMALL_MIB = LIMIT_MIB - 1024  # 1 GiB below the limit: succeeds
 LARGE_MIB = LIMIT_MIB + 256   # 256 MiB above it: error 2
+SKIPPED = 77                  # SKIP_RETURN_CODE in CMakeLists.txt
 OUT_OF_MEMORY = 2             # CUDA_ERROR_OUT_OF_MEMORY, cudaErrorMemoryAllocation
 
 
@@ -61,6 +62,7 @@ class Run:
 
 
 def programs(work):
+    """The programs that this machine has, by name; says which it has not."""
     found = {}
     nvcc = shutil.which("nvcc")
     if nvcc:
@@ -68,12 +70,17 @@ def programs(work):
         subprocess.run([nvcc, "-cudart", "static", "-o", str(target),
                         str(HERE / "programs/runtime.cu")], check=True)
         found["nvcc, static cudart"] = [target]
+    else:
+        print("skipped: nvcc, static cudart: no nvcc on PATH")
     for module, label in (("cupy", "CuPy"), ("torch", "PyTorch")):
         probe = subprocess.run([sys.executable, "-c", f"import {module}; print({module}.__version__)"],
                                capture_output=True, text=True, check=False)
         if probe.returncode == 0:
             name = f"{label} {probe.stdout.split()[-1]}"
             found[name] = [sys.executable, HERE / f"programs/{module}_program.py"]
+        else:
+            why = probe.stderr.strip().splitlines()[-1]
+            print(f"skipped: {label}: {sys.executable} cannot import it: {why}")
     return found
 
 
@@ -143,6 +150,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ration-gpu-") as folder:
         run = Run(build, pathlib.Path(folder))
         found = programs(run.work)
+        if not found:
+            print("nothing was tested: install nvcc, CuPy or PyTorch")
+            return SKIPPED
         started = run.ration("mps", "ensure")
         run.report("ration mps ensure", started.returncode == 0,
                    (started.stdout + started.stderr).strip().replace("\n", " | "))
