@@ -55,8 +55,8 @@ ensure_packages() {
         die "apt-get install failed: see above"
 }
 
-# pip of a venv that is made when it is first needed: a fresh Debian has no pip, and its Python is
-# not to be installed into.
+# A venv that is made when it is first needed: a fresh Debian has no pip, and its Python is not to be
+# installed into.
 ensure_venv() {
     local venv=$top/build/venv
     [ -x "$venv/bin/pip" ] || {
@@ -65,14 +65,21 @@ ensure_venv() {
     }
 }
 
-# cuda.h 13.0 or newer: where shim/cmake/CudaHeaders.cmake looks, else from NVIDIA's wheel.
+# pip ARGUMENTS...: the venv's. As a module: the script bin/pip names the folder that the tree had when
+# it was made.
+pip() { "$top/build/venv/bin/python3" -m pip -q --disable-pip-version-check "$@" >&2; }
+
+# ensure_cuda_headers INSTALL: cuda.h 13.0 or newer, where shim/cmake/CudaHeaders.cmake looks, else from
+# NVIDIA's wheel.
 ensure_cuda_headers() {
     cmake "${configure_options[@]}" -P "$top/shim/cmake/CudaHeaders.cmake" >/dev/null 2>&1 && return
+    [ "$1" -eq 1 ] || die "--no-install, and there is no cuda.h of 13.0 or newer. Install the CUDA toolkit," \
+        "set RATION_CUDA_INCLUDE to its folder, or leave --no-install out: the headers then come from $cuda_wheel"
     say "no cuda.h of 13.0 or newer: fetching the headers ($cuda_wheel) into build/cuda-headers"
     ensure_venv
     local work
     work=$(mktemp -d "$top/build/wheel.XXXXXX")
-    "$top/build/venv/bin/pip" -q --disable-pip-version-check download --no-deps -d "$work" "$cuda_wheel" >&2 ||
+    pip download --no-deps -d "$work" "$cuda_wheel" ||
         die "pip could not fetch $cuda_wheel. Install the CUDA toolkit, or set RATION_CUDA_INCLUDE"
     "$top/build/venv/bin/python3" -m zipfile -e "$work"/*.whl "$work/wheel" >&2
     rm -rf "$top/build/cuda-headers"
@@ -80,13 +87,15 @@ ensure_cuda_headers() {
     rm -rf "$work"
 }
 
-# ensure_python_tools: what tests/requirements.txt pins, in build/venv.
+# ensure_python_tools INSTALL: what tests/requirements.txt pins, in build/venv.
 ensure_python_tools() {
     local stamp=$top/build/venv/ration-requirements.txt pins=$top/tests/requirements.txt
     cmp -s "$pins" "$stamp" && return
+    [ "$1" -eq 1 ] || die "--no-install, and build/venv does not have what tests/requirements.txt pins: leave" \
+        "--no-install out once"
     ensure_venv
     say "installing the tests' Python tools into build/venv"
-    "$top/build/venv/bin/pip" -q --disable-pip-version-check install -r "$pins" >&2 ||
+    pip install -r "$pins" ||
         die "pip could not install tests/requirements.txt: see above"
     cp "$pins" "$stamp"
 }

@@ -83,18 +83,42 @@ class Quickstart(unittest.TestCase):
             self.assertEqual(result["driver"], "gpu")
             self.assertIn("A100", result["runs"]["bare"]["name"])
 
+    def refusal(self, *lines):
+        """What tools/setup.sh says when these lines of bash come to nothing."""
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "tests").mkdir()
+            shutil.copy(SOURCE / "tests/requirements.txt", f"{folder}/tests")
+            start = ["set -euo pipefail", f"me=test top={SOURCE}", f". {SOURCE}/tools/setup.sh"]
+            done = subprocess.run(
+                ["bash", "-c", "\n".join([*start, *lines])],
+                env={"PATH": os.environ["PATH"], "EMPTY": folder},
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertEqual(os.listdir(folder), ["tests"])
+            return done.stderr
+
     def test_refuses_without_packages(self):
         """--no-install on a machine that lacks packages names them and the command."""
-        program = f"""
-            set -euo pipefail
-            me=test top={SOURCE}
-            . {SOURCE}/tools/setup.sh
-            dpkg-query() {{ return 1; }}
-            ensure_packages 0 build
-        """
-        done = subprocess.run(["bash", "-c", program], capture_output=True, text=True)
-        self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, "missing: .*libtomlplusplus-dev.*apt-get install")
+        said = self.refusal("dpkg-query() { return 1; }", "ensure_packages 0 build")
+        self.assertRegex(said, "missing: .*libtomlplusplus-dev.*apt-get install")
+
+    def test_refuses_to_fetch(self):
+        """--no-install fetches nothing from elsewhere either."""
+        said = self.refusal("cmake() { return 1; }", "top=$EMPTY", "ensure_cuda_headers 0")
+        self.assertIn("set RATION_CUDA_INCLUDE", said)
+        said = self.refusal("top=$EMPTY", "ensure_python_tools 0")
+        self.assertIn("tests/requirements.txt", said)
+
+    def test_the_commands_pass_no_install_on(self):
+        for name in ("quickstart", "test"):
+            text = (SOURCE / "tools" / name).read_text()
+            calls = re.findall(r"(?m)^ *(ensure_\w+)(.*)$", text)
+            self.assertGreaterEqual(len(calls), 2)
+            for function, arguments in calls:
+                self.assertRegex(arguments, r'^ "\$install"', f"tools/{name}: {function}")
 
 
 def update():
