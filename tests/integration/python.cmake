@@ -25,5 +25,6 @@ ration_python_test(cuda_confine TIMEOUT 240)
 ration_python_test(docs TIMEOUT 180)
 ration_python_test(install TIMEOUT 1500)
 ration_python_test(bench TIMEOUT 1500)
+add_subdirectory(amd)
 # Both build the release preset.
 set_tests_properties(install bench PROPERTIES RESOURCE_LOCK release_build)

@@ -172,7 +172,7 @@ void Queues::start_thread() {
 void Queues::serve() {
     using std::chrono::microseconds;
     constexpr microseconds kFirst{10};
-    constexpr microseconds kLongest{500};
+    constexpr microseconds kLongest{200};
     microseconds pause = kFirst;
     for (unsigned idle = 0;;) {
         if (step()) {

@@ -1,0 +1,93 @@
+/* HSA without HIP: queues of every type on the first GPU, a mask of the program's own, a barrier.
+ */
+#include <hsa/hsa.h>
+#include <hsa/hsa_ext_amd.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { kMaskBits = 320, kMaskWords = kMaskBits / 32 };
+
+static int failures = 0;
+
+static hsa_status_t check(const char* call, hsa_status_t status) {
+    if (status != HSA_STATUS_SUCCESS) {
+        printf("%s{\"call\": \"%s\", \"error\": %d}", failures++ == 0 ? "" : ", ", call,
+               (int)status);
+        fflush(stdout);
+    }
+    return status;
+}
+#define TRY(call, ...) check(#call, call(__VA_ARGS__))
+
+static hsa_status_t first_gpu(hsa_agent_t agent, void* data) {
+    hsa_device_type_t type;
+    hsa_agent_get_info(agent, HSA_AGENT_INFO_DEVICE, &type);
+    if (type != HSA_DEVICE_TYPE_GPU) return HSA_STATUS_SUCCESS;
+    *(hsa_agent_t*)data = agent;
+    return HSA_STATUS_INFO_BREAK;
+}
+
+/* One packet through the queue: it works if the signal falls. */
+static void pass_barrier(hsa_queue_t* queue) {
+    hsa_signal_t done;
+    TRY(hsa_signal_create, 1, 0, NULL, &done);
+    const uint64_t index = hsa_queue_add_write_index_relaxed(queue, 1);
+    hsa_barrier_and_packet_t* packet =
+        (hsa_barrier_and_packet_t*)queue->base_address + index % queue->size;
+    memset((char*)packet + 2, 0, sizeof *packet - 2);
+    packet->completion_signal = done;
+    __atomic_store_n(&packet->header, HSA_PACKET_TYPE_BARRIER_AND, __ATOMIC_RELEASE);
+    hsa_signal_store_screlease(queue->doorbell_signal, (hsa_signal_value_t)index);
+    hsa_signal_wait_scacquire(done, HSA_SIGNAL_CONDITION_LT, 1, UINT64_MAX, HSA_WAIT_STATE_BLOCKED);
+    TRY(hsa_signal_destroy, done);
+}
+
+static void print_mask(const char* name, const hsa_queue_t* queue) {
+    uint32_t mask[kMaskWords] = {0};
+    if (queue == NULL || hsa_amd_queue_cu_get_mask(queue, kMaskBits, mask) != HSA_STATUS_SUCCESS) {
+        return;
+    }
+    printf(", \"%s\": \"0x", name);
+    for (int word = kMaskWords - 1; word >= 0; --word) printf("%08x", mask[word]);
+    printf("\"");
+}
+
+static hsa_queue_t* create(hsa_agent_t gpu, hsa_queue_type32_t type) {
+    hsa_queue_t* queue = NULL;
+    TRY(hsa_queue_create, gpu, 1024, type, NULL, NULL, UINT32_MAX, UINT32_MAX, &queue);
+    return queue;
+}
+
+int main(int argc, char** argv) {
+    const uint32_t mask[kMaskWords] = {argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 16) : 0xffff};
+    hsa_agent_t gpu = {0};
+    uint32_t cus = 0;
+    hsa_queue_t* multi = NULL;
+    hsa_queue_t* masked = NULL;
+    printf("{\"route\": \"hsa\", \"failed\": [");
+    if (TRY(hsa_init) == HSA_STATUS_SUCCESS) {
+        hsa_iterate_agents(first_gpu, &gpu);
+    }
+    if (gpu.handle != 0) {
+        TRY(hsa_agent_get_info, gpu, (hsa_agent_info_t)HSA_AMD_AGENT_INFO_COMPUTE_UNIT_COUNT, &cus);
+        multi = create(gpu, HSA_QUEUE_TYPE_MULTI);
+        masked = create(gpu, HSA_QUEUE_TYPE_SINGLE);
+        create(gpu, HSA_QUEUE_TYPE_COOPERATIVE);
+        if (masked != NULL) TRY(hsa_amd_queue_cu_set_mask, masked, kMaskBits, mask);
+        if (multi != NULL) {
+            TRY(hsa_amd_queue_set_priority, multi, HSA_AMD_QUEUE_PRIORITY_HIGH);
+            pass_barrier(multi);
+        }
+    }
+    printf("], \"gpu\": %s, \"cus\": %" PRIu32, gpu.handle != 0 ? "true" : "false", cus);
+    print_mask("multi", multi);
+    print_mask("masked", masked);
+    puts("}");
+    fflush(stdout);
+    if (multi != NULL) hsa_queue_destroy(multi);
+    if (masked != NULL) hsa_queue_destroy(masked);
+    hsa_shut_down();
+    return failures == 0 && gpu.handle != 0 ? 0 : 1;
+}
