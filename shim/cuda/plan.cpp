@@ -28,9 +28,9 @@ class Planner {
     Or<Plan> make() {
         plan_.asked = asked_text(partition_);
         for (const auto step :
-             {&Planner::choose_daemon, &Planner::choose_instance, &Planner::choose_devices,
-              &Planner::choose_percentage, &Planner::limit_memory, &Planner::lower_priority,
-              &Planner::note_slots}) {
+             {&Planner::pass_over_amd, &Planner::choose_daemon, &Planner::choose_instance,
+              &Planner::choose_devices, &Planner::choose_percentage, &Planner::limit_memory,
+              &Planner::lower_priority, &Planner::note_slots}) {
             if (auto refusal = (this->*step)()) return *refusal;
         }
         return plan_;
@@ -43,7 +43,21 @@ class Planner {
         return surroundings_.environment(name);
     }
 
-    // First, because it is the cheapest to find missing.
+    Step pass_over_amd() {
+        if (partition_.cu || partition_.cu_mask) {
+            return refuse(std::string(partition_.cu ? "cu" : "cu_mask") +
+                          " names CUs of AMD GPUs: for NVIDIA GPUs write sm = N, or share, which "
+                          "serves both");
+        }
+        if (partition_.mechanism == policy::Mechanism::kCuMask) {
+            return refuse(
+                "the mechanism is one of AMD GPUs: for NVIDIA GPUs write \"mps\", or \"auto\", "
+                "which serves both");
+        }
+        return std::nullopt;
+    }
+
+    // Before the devices, because it is the cheapest to find missing.
     Step choose_daemon() {
         if (!needs_mps(partition_)) return std::nullopt;
         plan_.applied = Applied::kMps;

@@ -21,6 +21,11 @@ bool is_hex(char byte) {
     return is_digit(byte) || (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F');
 }
 
+unsigned hex_value(char digit) {
+    if (is_digit(digit)) return static_cast<unsigned>(digit - '0');
+    return static_cast<unsigned>((digit | 0x20) - 'a' + 10);
+}
+
 bool starts(std::string_view text, std::string_view prefix) {
     return text.substr(0, prefix.size()) == prefix;
 }
@@ -222,6 +227,62 @@ Reading<DeviceSelector> parse_device(std::string_view text, bool bare_index) {
 Reading<std::string> parse_mig(std::string_view text) {
     if (is_uuid(text, "MIG-") || is_old_mig(text)) return {std::string(text), {}};
     return wrong<std::string>(text, "is not a MIG instance", kMigAllowed);
+}
+
+Reading<unsigned> parse_cu(std::string_view text) {
+    const auto number = parse_unsigned(text);
+    if (number && *number >= 1 && *number <= kMostCus) return {number, {}};
+    return wrong<unsigned>(text, "is not a number of CUs",
+                           "an integer from 1 to " + std::to_string(kMostCus));
+}
+
+Reading<unsigned> parse_engine(std::string_view text) {
+    const auto number = parse_unsigned(text);
+    if (number && *number <= kMaxEngine) return {number, {}};
+    return wrong<unsigned>(text, "is not a shader engine", kEngineAllowed);
+}
+
+Reading<std::uint64_t> parse_engine_bits(std::string_view text) {
+    constexpr std::size_t kMostDigits = 16;
+    const auto no = [&](std::string_view what) {
+        return wrong<std::uint64_t>(text, what, kEngineBitsAllowed);
+    };
+    if (starts(text, "-")) return no("is negative");
+    if (!starts(text, "0x") && !starts(text, "0X")) return no("is not hexadecimal");
+    const std::string_view digits = text.substr(2);
+    if (digits.empty() || !std::all_of(digits.begin(), digits.end(), is_hex)) {
+        return no("is not hexadecimal");
+    }
+    const std::size_t first = std::min(digits.find_first_not_of('0'), digits.size());
+    if (digits.size() - first > kMostDigits) return no("has more than 64 bits");
+    std::uint64_t bits = 0;
+    for (const char digit : digits) bits = bits << 4U | hex_value(digit);
+    return {bits, {}};
+}
+
+Reading<EngineMasks> parse_cu_mask(std::string_view text) {
+    constexpr const char* kAllowed = R"(CUs by shader engine, such as "0=0x0f,1=0x7f")";
+    const auto no = [&](std::string_view what) { return wrong<EngineMasks>(text, what, kAllowed); };
+    EngineMasks masks;
+    bool some = false;
+    for (std::string_view rest = text;;) {
+        const std::size_t comma = std::min(rest.find(','), rest.size());
+        const std::string_view entry = rest.substr(0, comma);
+        const std::size_t equals = entry.find('=');
+        if (equals == std::string_view::npos) return no("is not a mask");
+        const auto engine = parse_engine(entry.substr(0, equals));
+        if (!engine.value) return {std::nullopt, engine.error};
+        const auto bits = parse_engine_bits(entry.substr(equals + 1));
+        if (!bits.value) return {std::nullopt, bits.error};
+        if (!masks.emplace(*engine.value, *bits.value).second) {
+            return no("names a shader engine twice");
+        }
+        some = some || *bits.value != 0;
+        if (comma == rest.size()) break;
+        rest.remove_prefix(comma + 1);
+    }
+    if (!some) return no("has no CU");
+    return {std::move(masks), {}};
 }
 
 }  // namespace ration::policy

@@ -1,6 +1,7 @@
 // The small languages inside a policy's strings: shares, sizes, devices. Pure functions.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,7 +25,14 @@ inline constexpr const char* kDeviceAllowed =
     R"(an index such as 0, "visible:0", "GPU-<UUID>" or a PCI address such as "0000:17:00.0")";
 inline constexpr const char* kMigAllowed = R"("MIG-<UUID>" as nvidia-smi -L lists it)";
 
+inline constexpr const char* kCuMaskAllowed =
+    R"(CUs by shader engine, such as { 0 = "0x0f", 1 = "0x7f" })";
+inline constexpr const char* kEngineAllowed = "the number of a shader engine, 0 to 63";
+inline constexpr const char* kEngineBitsAllowed =
+    R"(hexadecimal such as "0x0f", bit 0 for the first CU of the shader engine, at most 64 bits)";
+
 inline constexpr unsigned kMaxDeviceIndex = 1023;
+inline constexpr unsigned kMaxEngine = 63;
 
 // Percent of a device's SMs, from "25%", "12.5%" or "1/3".
 Reading<double> parse_share(std::string_view text);
@@ -38,6 +46,19 @@ Reading<DeviceSelector> parse_device(std::string_view text, bool bare_index);
 DeviceSelector device_at(unsigned index);
 
 Reading<std::string> parse_mig(std::string_view text);
+
+// A number of CUs.
+inline constexpr unsigned kMostCus = 1024;  // of a mask: max_num_cus in the kernel's kfd_chardev.c
+Reading<unsigned> parse_cu(std::string_view text);
+
+// "0" of cu_mask = { 0 = "0x0f" }.
+Reading<unsigned> parse_engine(std::string_view text);
+
+// "0x0f" of it; no bit at all is a value too.
+Reading<std::uint64_t> parse_engine_bits(std::string_view text);
+
+// "0=0x0f,1=0x7f".
+Reading<EngineMasks> parse_cu_mask(std::string_view text);
 
 inline constexpr const char* kNameAllowed = "1 to 64 letters, digits, - and _";
 

@@ -42,7 +42,7 @@ void check_sizes(const Value& table, const std::string& name, Report& report);
 // A table that limits nothing, such as one in which only the mechanism is named.
 void check_purpose(const Value& table, const std::string& name, Position where, Report& report);
 
-// mechanism and mig must agree. `where`: of the mechanism.
+// The mechanism must fit the size. `where`: of the mechanism.
 void check_mechanism(const Partition& partition, Position where, Report& report);
 
 // Each table of [partition.*] or [pool.*] whose name is right and new.

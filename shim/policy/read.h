@@ -38,7 +38,7 @@ Loaded read(const std::vector<Source>& sources);
 // "partition.NAME" ("partition.run" without --name). Empty strings mean "not given"; `device` is a
 // list with commas. Problems name the option ("--share: ..."). Never throws.
 struct Inline {
-    std::string share, memory, device, mig, name;
+    std::string share, memory, device, mig, name, cu, cu_mask;
 };
 Loaded read_inline(const Inline& options);
 

@@ -15,6 +15,8 @@ class InlineReader {
         partition_.name = "partition." + (options_.name.empty() ? "run" : options_.name);
         partition_.place.file = "the command line";
         take("--share", options_.share, partition_.share, parse_share);
+        take("--cu", options_.cu, partition_.cu, parse_cu);
+        take("--cu-mask", options_.cu_mask, partition_.cu_mask, parse_cu_mask);
         take("--memory", options_.memory, partition_.memory, parse_memory);
         take("--mig", options_.mig, partition_.mig, parse_mig);
         read_devices();
@@ -66,16 +68,24 @@ class InlineReader {
         if (!options_.name.empty() && !is_name(options_.name)) {
             problem("--name", quote(options_.name) + "; allowed: " + kNameAllowed);
         }
-        const bool beside =
-            !options_.share.empty() || !options_.memory.empty() || !options_.device.empty();
+        const bool several =
+            !options_.share.empty() + !options_.cu.empty() + !options_.cu_mask.empty() > 1;
+        const bool number =
+            !options_.share.empty() || !options_.cu.empty() || !options_.cu_mask.empty();
+        const bool beside = number || !options_.memory.empty() || !options_.device.empty();
+        if (several) {
+            problem(options_.cu_mask.empty() ? "--cu" : "--cu-mask",
+                    "beside another size; allowed: one of --share, --cu and --cu-mask");
+        }
         if (!options_.mig.empty() && beside) {
             problem("--mig",
                     "beside another limit; allowed: --mig alone, as a MIG instance is a "
                     "device with a size of its own");
         }
         if (options_.mig.empty() && !beside) {
-            problem(options_.name.empty() ? "ration run" : "--name",
-                    "nothing to limit; allowed: --share, --memory, --device or --mig");
+            problem(
+                options_.name.empty() ? "ration run" : "--name",
+                "nothing to limit; allowed: --share, --cu, --cu-mask, --memory, --device or --mig");
         }
     }
 

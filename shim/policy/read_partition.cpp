@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "shim/policy/amount.h"
 #include "shim/policy/draft.h"
@@ -27,6 +28,41 @@ void read_share(const std::string& key, const Value& value, Partition& to, Repor
 
 void read_sm(const std::string& key, const Value& value, Partition& to, Report& report) {
     to.sm = read_integer(key, value, 1, kMostSms, report);
+}
+
+void read_cu(const std::string& key, const Value& value, Partition& to, Report& report) {
+    to.cu = read_integer(key, value, 1, kMostCus, report);
+}
+
+// One shader engine of a cu_mask. `written`: how the text names those that were read before.
+void read_engine(const std::string& key, const Entry& entry, EngineMasks& masks,
+                 std::map<unsigned, std::string>& written, Report& report) {
+    const auto engine = parse_engine(entry.key);
+    if (!engine.value) return report.add(entry.where, key + ' ' + engine.error);
+    const auto [first, fresh] = written.emplace(*engine.value, entry.key);
+    if (!fresh) {
+        report.add(entry.where, key + " names shader engine " + std::to_string(*engine.value) +
+                                    " twice, as " + quote(first->second) + " and " +
+                                    quote(entry.key) + "; allowed: each shader engine once");
+    }
+    const auto bits = read_text<std::uint64_t>(key + '.' + entry.key, entry.value,
+                                               kEngineBitsAllowed, report, parse_engine_bits);
+    if (bits) masks.emplace(*engine.value, *bits);
+}
+
+void read_cu_mask(const std::string& key, const Value& value, Partition& to, Report& report) {
+    if (value.kind != Value::Kind::kTable) return report.wrong_type(key, value, kCuMaskAllowed);
+    const std::size_t before = report.count();
+    EngineMasks masks;
+    std::map<unsigned, std::string> written;
+    for (const Entry& entry : value.entries) read_engine(key, entry, masks, written, report);
+    const bool some = std::any_of(masks.begin(), masks.end(),
+                                  [](const auto& engine) { return engine.second != 0; });
+    if (!some && report.count() == before) {
+        report.add(value.where, key + (masks.empty() ? " is empty" : " has no CU") +
+                                    "; allowed: " + kCuMaskAllowed);
+    }
+    to.cu_mask = std::move(masks);
 }
 
 void read_mig(const std::string& key, const Value& value, Partition& to, Report& report) {
@@ -64,9 +100,15 @@ void read_device(const std::string& key, const Value& value, Partition& to, Repo
 }
 
 void read_mechanism(const std::string& key, const Value& value, Partition& to, Report& report) {
-    constexpr Mechanism kMechanisms[] = {Mechanism::kAuto, Mechanism::kMps, Mechanism::kMig};
-    const int index = read_word(key, value, {"auto", "mps", "mig"}, report);
+    constexpr Mechanism kMechanisms[] = {Mechanism::kAuto, Mechanism::kMps, Mechanism::kMig,
+                                         Mechanism::kCuMask};
+    const int index = read_word(key, value, {"auto", "mps", "mig", "cu-mask"}, report);
     if (index >= 0) to.mechanism = kMechanisms[index];
+}
+
+void read_distribution(const std::string& key, const Value& value, Partition& to, Report& report) {
+    const int index = read_word(key, value, {"even", "engines"}, report);
+    if (index >= 0) to.distribution = index == 0 ? Distribution::kEven : Distribution::kEngines;
 }
 
 void read_priority(const std::string& key, const Value& value, Partition& to, Report& report) {
@@ -78,15 +120,22 @@ void read_override(const std::string& key, const Value& value, Partition& to, Re
 }
 
 constexpr Key<Partition> kKeys[] = {
-    {"share", read_share},       {"sm", read_sm},
-    {"mig", read_mig},           {"memory", read_memory},
-    {"device", read_device},     {"mechanism", read_mechanism},
-    {"priority", read_priority}, {"override_visible", read_override},
+    {"share", read_share},
+    {"sm", read_sm},
+    {"cu", read_cu},
+    {"cu_mask", read_cu_mask},
+    {"mig", read_mig},
+    {"memory", read_memory},
+    {"device", read_device},
+    {"mechanism", read_mechanism},
+    {"distribution", read_distribution},
+    {"priority", read_priority},
+    {"override_visible", read_override},
 };
 
 // What an MPS client is limited by; a MIG instance is a device with a size of its own.
 constexpr const char* kNotBesideMig[] = {"memory", "device", "priority"};
-constexpr const char* kSizes[] = {"share", "sm", "mig"};
+constexpr const char* kSizes[] = {"share", "sm", "cu", "cu_mask", "mig"};
 
 template <std::size_t kCount>
 bool listed(const char* const (&names)[kCount], const std::string& name) {
@@ -125,17 +174,21 @@ void read_partitions(const std::string& key, const Value& value, Draft& draft, R
 void check_sizes(const Value& table, const std::string& name, Report& report) {
     const Entry* first = nullptr;
     const bool mig = find_entry(table, "mig") != nullptr;
+    const bool number = find_entry(table, "share") != nullptr || find_entry(table, "cu") != nullptr;
     for (const Entry& entry : table.entries) {
         const bool size = listed(kSizes, entry.key);
         if (size && first != nullptr) {
             report.add(entry.where, name + " has two sizes, " + first->key + " and " + entry.key +
-                                        "; allowed: one of share, sm and mig");
+                                        "; allowed: one of share, sm, cu, cu_mask and mig");
         } else if (size) {
             first = &entry;
         } else if (mig && listed(kNotBesideMig, entry.key)) {
             report.add(entry.where, entry.key + " beside mig in " + name +
                                         "; allowed: mig alone, as a MIG instance is a device with "
                                         "a size of its own");
+        } else if (entry.key == "distribution" && !number) {
+            report.add(entry.where, "distribution in " + name +
+                                        " without a number of CUs; allowed: with share or cu");
         }
     }
 }
@@ -147,17 +200,36 @@ void check_purpose(const Value& table, const std::string& name, Position where, 
         });
     if (!limits) {
         report.add(where, name +
-                              " limits nothing; allowed: share, sm, mig, memory, device or "
-                              "priority (share = \"100%\" for all of a GPU)");
+                              " limits nothing; allowed: share, sm, cu, cu_mask, mig, memory, "
+                              "device or priority (share = \"100%\" for all of a GPU)");
     }
 }
 
 void check_mechanism(const Partition& partition, Position where, Report& report) {
-    if (partition.mechanism == Mechanism::kMps && partition.mig) {
-        report.add(where, "mechanism \"mps\" beside mig; allowed: \"mig\" or \"auto\"");
-    }
-    if (partition.mechanism == Mechanism::kMig && !partition.mig) {
-        report.add(where, "mechanism \"mig\" without mig; allowed: with mig = \"MIG-<UUID>\"");
+    const auto beside = [&](const char* mechanism, const char* key, const char* allowed) {
+        report.add(where, std::string("mechanism \"") + mechanism + "\" beside " + key +
+                              "; allowed: \"" + allowed + "\" or \"auto\"");
+    };
+    const char* const of_amd = partition.cu ? "cu" : partition.cu_mask ? "cu_mask" : nullptr;
+    const bool number = partition.share || of_amd != nullptr;
+    switch (partition.mechanism) {
+        case Mechanism::kAuto:
+            return;
+        case Mechanism::kMps:
+            if (partition.mig) beside("mps", "mig", "mig");
+            if (of_amd != nullptr) beside("mps", of_amd, "cu-mask");
+            return;
+        case Mechanism::kMig:
+            if (partition.mig) return;
+            return report.add(where,
+                              "mechanism \"mig\" without mig; allowed: with mig = \"MIG-<UUID>\"");
+        case Mechanism::kCuMask:
+            if (partition.sm) return beside("cu-mask", "sm", "mps");
+            if (partition.mig) return beside("cu-mask", "mig", "mig");
+            if (number) return;
+            return report.add(where,
+                              "mechanism \"cu-mask\" without a size; allowed: with share, cu "
+                              "or cu_mask");
     }
 }
 

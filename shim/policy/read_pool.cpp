@@ -90,6 +90,48 @@ void check_admission(const Pool& pool, Position where, Report& report) {
     }
 }
 
+bool share_cus(const EngineMasks& one, const EngineMasks& other) {
+    return std::any_of(one.begin(), one.end(), [&](const auto& engine) {
+        const auto found = other.find(engine.first);
+        return found != other.end() && (found->second & engine.second) != 0;
+    });
+}
+
+using Slots = std::vector<const Partition*>;
+
+std::optional<std::pair<const Partition*, const Partition*>> first_common(const Slots& slots) {
+    for (std::size_t later = 1; later < slots.size(); ++later) {
+        for (std::size_t i = 0; i < later; ++i) {
+            if (share_cus(*slots[i]->cu_mask, *slots[later]->cu_mask)) {
+                return std::pair(slots[i], slots[later]);
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+// Masks say which CUs they take, so that those of two slots on one device may not have one in
+// common.
+void check_masks(const Pool& pool, Position where, Report& report) {
+    std::map<std::string, Slots> by_device;
+    for (const Partition& slot : pool.slots) {
+        if (!slot.cu_mask) continue;
+        if (slot.devices.empty()) by_device[""].push_back(&slot);
+        for (const DeviceSelector& device : slot.devices) {
+            by_device[device_key(device)].push_back(&slot);
+        }
+    }
+    for (const auto& [device, slots] : by_device) {
+        const auto common = first_common(slots);
+        if (!common) continue;
+        const std::string on = device.empty() ? "every device" : "device " + device;
+        return report.add(where, "the masks of " + common->first->name + " and " +
+                                     common->second->name + " on " + on +
+                                     " have CUs in common; allowed: each CU in one slot, or "
+                                     "oversubscribe = true");
+    }
+}
+
 class PoolReader {
   public:
     PoolReader(const std::string& name, const Entry& entry, Report& report)
@@ -158,6 +200,8 @@ class PoolReader {
         }
         const Entry* share = find_entry(entry_.value, "share");
         if (share != nullptr && !pool_.oversubscribe) check_admission(pool_, share->where, report_);
+        const Entry* mask = find_entry(entry_.value, "cu_mask");
+        if (mask != nullptr && !pool_.oversubscribe) check_masks(pool_, mask->where, report_);
     }
 
     const Entry& entry_;

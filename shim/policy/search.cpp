@@ -176,14 +176,15 @@ bool disabled(const Environment& environment) {
 }
 
 Inline flags(const Environment& environment) {
-    return {value(environment, kShareVariable), value(environment, kMemoryVariable),
+    return {value(environment, kShareVariable),  value(environment, kMemoryVariable),
             value(environment, kDeviceVariable), value(environment, kMigVariable),
-            value(environment, kNameVariable)};
+            value(environment, kNameVariable),   value(environment, kCuVariable),
+            value(environment, kCuMaskVariable)};
 }
 
 bool any(const Inline& flags) {
     return !flags.share.empty() || !flags.memory.empty() || !flags.device.empty() ||
-           !flags.mig.empty();
+           !flags.mig.empty() || !flags.cu.empty() || !flags.cu_mask.empty();
 }
 
 // Empty if there is no such place. The base directory specification: a relative path counts as

@@ -42,6 +42,8 @@ inline constexpr const char* kMemoryVariable = "RATION_MEMORY";
 inline constexpr const char* kDeviceVariable = "RATION_DEVICE";
 inline constexpr const char* kMigVariable = "RATION_MIG";
 inline constexpr const char* kNameVariable = "RATION_NAME";
+inline constexpr const char* kCuVariable = "RATION_CU";
+inline constexpr const char* kCuMaskVariable = "RATION_CU_MASK";
 
 // Order: a locked site policy alone; else RATION_DISABLE; else the flags; else RATION_POLICY
 // (a missing or unreadable file is a problem, not "none"); else $XDG_CONFIG_HOME/ration/policy.toml

@@ -49,6 +49,10 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     }
     const auto mig = parse_mig(text);
     if (const std::string* instance = value_of(mig)) require(*instance == text, "mig");
+    const auto engines = parse_cu_mask(text);
+    if (const EngineMasks* masks = value_of(engines)) {
+        require(!masks->empty() && masks->rbegin()->first <= kMaxEngine, "engines of a mask");
+    }
 
     const std::string quoted = quote(text);
     require(quoted.size() <= 4 * 60 + 5, "a quotation is short");

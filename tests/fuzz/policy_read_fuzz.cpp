@@ -36,10 +36,13 @@ void check_problem(const Diagnostic& problem, std::size_t lines) {
 
 void check_partition(const Partition& partition) {
     const int sizes = int{partition.share.has_value()} + int{partition.sm.has_value()} +
+                      int{partition.cu.has_value()} + int{partition.cu_mask.has_value()} +
                       int{partition.mig.has_value()};
     require(sizes <= 1, "a partition has one size");
     require(!partition.share || (*partition.share > 0 && *partition.share <= 100), "share range");
     require(!partition.sm || *partition.sm > 0, "sm range");
+    require(!partition.cu || *partition.cu > 0, "cu range");
+    require(!partition.cu_mask || !partition.cu_mask->empty(), "a mask has engines");
     require(!partition.priority || *partition.priority <= 1, "priority range");
 }
 

@@ -313,5 +313,19 @@ TEST_F(PlanTest, NotesWhatTheOtherSlotsTake) {
     EXPECT_THAT(std::get<Plan>(make(&pool)).slots, IsEmpty());
 }
 
+TEST_F(PlanTest, WhatIsOfAmdIsRefusedWithWhatToWriteInstead) {
+    partition_.cu = 26;
+    EXPECT_EQ(
+        refusal().line,
+        "cu names CUs of AMD GPUs: for NVIDIA GPUs write sm = N, or share, which serves both");
+    partition_.cu.reset();
+    partition_.cu_mask = policy::EngineMasks{{0, 1}};
+    EXPECT_THAT(refusal().line, HasSubstr("cu_mask names CUs"));
+    partition_.cu_mask.reset();
+    partition_.share = 25;
+    partition_.mechanism = policy::Mechanism::kCuMask;
+    EXPECT_THAT(refusal().line, HasSubstr("write \"mps\", or \"auto\""));
+}
+
 }  // namespace
 }  // namespace ration::cuda

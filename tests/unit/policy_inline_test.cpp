@@ -7,7 +7,29 @@ namespace {
 
 Inline options(const char* share, const char* memory, const char* device, const char* mig,
                const char* name) {
-    return {share, memory, device, mig, name};
+    return {share, memory, device, mig, name, "", ""};
+}
+
+Inline cus(const char* cu, const char* mask) { return {"", "", "", "", "", cu, mask}; }
+
+TEST(Inline, CountsAndMasksCus) {
+    EXPECT_EQ(decide(read_inline(cus("26", "")).policy, FakeProcess()).partition.cu, 26U);
+    const Loaded loaded = read_inline(cus("", "0=0x0f,01=0x7F"));
+    EXPECT_EQ(lines(loaded.problems), std::vector<std::string>());
+    EXPECT_EQ(decide(loaded.policy, FakeProcess()).partition.cu_mask,
+              (EngineMasks{{0, 0x0F}, {1, 0x7F}}));
+}
+
+TEST(Inline, ProblemsOfMasksNameTheOption) {
+    const auto line = [](const Inline& given) { return lines(read_inline(given).problems).at(0); };
+    EXPECT_EQ(line(cus("0", "")),
+              "--cu: \"0\" is not a number of CUs; allowed: an integer from 1 to 1024");
+    for (const char* mask :
+         {"0", "0=0x0,1=0x0", "0=0x1,", "0=0x1,00=0x1", "=0x1", "64=0x1", "0=15"}) {
+        EXPECT_EQ(line(cus("", mask)).rfind("--cu-mask: ", 0), 0U) << mask;
+    }
+    EXPECT_EQ(line(cus("26", "0=0x1")),
+              "--cu-mask: beside another size; allowed: one of --share, --cu and --cu-mask");
 }
 
 TEST(Inline, IsOnePartitionForEverything) {
@@ -53,9 +75,11 @@ TEST(Inline, ProblemsNameTheOption) {
         (std::vector<std::string>{"--mig: beside another limit; allowed: --mig alone, as a MIG "
                                   "instance is a device with a size of its own"}));
     EXPECT_EQ(text(options("", "", "", "", "")).size(), 1U);
-    EXPECT_EQ(text(options("", "", "", "", "x")),
-              (std::vector<std::string>{
-                  "--name: nothing to limit; allowed: --share, --memory, --device or --mig"}));
+    EXPECT_EQ(
+        text(options("", "", "", "", "x")),
+        (std::vector<std::string>{
+            "--name: nothing to limit; allowed: --share, --cu, --cu-mask, --memory, --device or "
+            "--mig"}));
 }
 
 TEST(Inline, ANameIsOneLine) {

@@ -28,9 +28,10 @@ Launch prepare_launch(const ShareOptions& options) {
     launch.library = library_path();
     switch (launch.found.kind) {
         case policy::Found::Kind::kNone:
-            throw Failure(kUsage,
-                          "no policy found, so nothing would be confined: give --share, --memory, "
-                          "--device or --mig, or name a policy with --policy FILE");
+            throw Failure(
+                kUsage,
+                "no policy found, so nothing would be confined: give --share, --cu, "
+                "--cu-mask, --memory, --device or --mig, or name a policy with --policy FILE");
         case policy::Found::Kind::kDisabled:
             complain("RATION_DISABLE is set, so the program will not be confined; unset it");
             break;

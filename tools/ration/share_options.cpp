@@ -43,6 +43,28 @@ std::string smaller_share(const Both& both) {
     return *policy::parse_share(both.given).value <= outer ? both.given : both.outer;
 }
 
+std::string smaller_cu(const Both& both) {
+    const unsigned outer = both.outer_value(policy::parse_cu(both.outer));
+    return *policy::parse_cu(both.given).value <= outer ? both.given : both.outer;
+}
+
+std::string common_cus(const Both& both) {
+    const policy::EngineMasks outer = both.outer_value(policy::parse_cu_mask(both.outer));
+    const policy::EngineMasks given = *policy::parse_cu_mask(both.given).value;
+    std::string common;
+    for (const auto& [engine, bits] : given) {
+        const auto found = outer.find(engine);
+        const std::uint64_t left = found == outer.end() ? 0 : found->second & bits;
+        if (left != 0) {
+            common += fmt::format("{}{}={:#04x}", common.empty() ? "" : ",", engine, left);
+        }
+    }
+    if (common.empty()) {
+        both.fail("no CU is in both; name some of the outer ones");
+    }
+    return common;
+}
+
 std::string smaller_memory(const Both& both) {
     const auto outer = both.outer_value(policy::parse_memory(both.outer)).amount;
     const auto given = policy::parse_memory(both.given).value->amount;
@@ -100,6 +122,9 @@ const std::vector<Flag>& flags() {
     static const std::vector<Flag> rows{
         {"--share", policy::kShareVariable, &ShareOptions::share, &policy::Inline::share,
          smaller_share},
+        {"--cu", policy::kCuVariable, &ShareOptions::cu, &policy::Inline::cu, smaller_cu},
+        {"--cu-mask", policy::kCuMaskVariable, &ShareOptions::cu_mask, &policy::Inline::cu_mask,
+         common_cus},
         {"--memory", policy::kMemoryVariable, &ShareOptions::memory, &policy::Inline::memory,
          smaller_memory},
         {"--device", policy::kDeviceVariable, &ShareOptions::device, &policy::Inline::device,
@@ -122,8 +147,9 @@ policy::Inline merged_inline(const ShareOptions& options) {
     for (const Flag& flag : flags()) {
         given.*flag.field = options.*flag.value;
     }
-    const bool limits = !given.share.empty() || !given.memory.empty() || !given.device.empty() ||
-                        !given.mig.empty();
+    const bool limits = std::any_of(flags().begin(), flags().end(), [&](const Flag& flag) {
+        return flag.field != &policy::Inline::name && !(given.*flag.field).empty();
+    });
     if (limits) {
         refuse_mistakes(policy::read_inline(given));  // before it is compared
     }
@@ -154,11 +180,13 @@ void add_share_options(CLI::App& app, ShareOptions& options) {
         });
     };
     add("--policy", options.policy, "FILE", "Policy file to follow");
-    add("--share", options.share, "PERCENT", "Share of each device's multiprocessors: 25% or 1/3");
+    add("--share", options.share, "PERCENT", "Share of each device's SMs or CUs: 25% or 1/3");
+    add("--cu", options.cu, "N", "Number of CUs of each AMD device");
+    add("--cu-mask", options.cu_mask, "MASK",
+        "CUs of each AMD device by shader engine: 0=0x0f,1=0x7f");
     add("--memory", options.memory, "SIZE", "Memory on each device: 2GiB, 500MB or 25%");
     add("--device", options.device, "LIST",
-        "Devices, comma separated: indices as nvidia-smi lists them, UUIDs, PCI addresses, "
-        "visible:N");
+        "Devices, comma separated: indices in PCI order, UUIDs, PCI addresses, visible:N");
     add("--mig", options.mig, "UUID", "MIG instance");
     add("--name", options.name, "NAME", "What `ration ps` calls this share");
     add("--use", options.use, "PARTITION",

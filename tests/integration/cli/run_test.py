@@ -65,6 +65,8 @@ class Started(support.Case):
         cases = [
             ("RATION_SHARE", "--share", "25%", "100%", "25%"),
             ("RATION_SHARE", "--share", "1/2", "25%", "25%"),
+            ("RATION_CU", "--cu", "24", "48", "24"),
+            ("RATION_CU_MASK", "--cu-mask", "0=0xff,1=0xf", "0=0x1f,2=0xf", "0=0x1f"),
             ("RATION_MEMORY", "--memory", "1GiB", "2GiB", "1GiB"),
             ("RATION_MEMORY", "--memory", "1GiB", "512MiB", "512MiB"),
             ("RATION_MEMORY", "--memory", "25%", "50%", "25%"),
@@ -89,6 +91,7 @@ class Started(support.Case):
             ("RATION_MEMORY", "--memory", "25%", "2GiB"),
             ("RATION_DEVICE", "--device", "0,1", "2"),
             ("RATION_MIG", "--mig", "MIG-aa", "MIG-bb"),
+            ("RATION_CU_MASK", "--cu-mask", "0=0xf", "0=0xf0"),
             ("RATION_SHARE", "--share", "lots", "25%"),
         ]
         for variable, option, outer, inner in cases:
