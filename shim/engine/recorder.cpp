@@ -40,8 +40,8 @@ void Recorder::publish(state::State state, const std::string& why) {
     publish();
 }
 
-void Recorder::publish_grant(const cuda::Grant& grant) {
-    cuda::describe(grant, record_);
+void Recorder::publish_grant(const std::function<void(state::Record&)>& describe) {
+    describe(record_);
     record_.state = state::State::kGranted;
     publish();
 }

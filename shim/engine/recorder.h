@@ -1,10 +1,10 @@
 // The record of this process: what it says, and where it goes.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
-#include "shim/cuda/grant.h"
 #include "shim/state/record.h"
 
 namespace ration::engine {
@@ -17,7 +17,8 @@ class Recorder {
 
     void publish();
     void publish(state::State state, const std::string& why);
-    void publish_grant(const cuda::Grant& grant);
+    // `describe` writes the grant into the record.
+    void publish_grant(const std::function<void(state::Record&)>& describe);
 
     // Gives the record's place up; nothing is published any more.
     void close() { publisher_.reset(); }

@@ -216,7 +216,7 @@ cuda::Or<cuda::Grant> Session::judge(const std::vector<cuda::Reading>& readings)
 void Session::accept(const cuda::Grant& grant) {
     grant_ = grant;
     stage_.store(Stage::kGranted, std::memory_order_release);
-    recorder_.publish_grant(grant);
+    publish_grant();
     log::write(log::Level::kInfo, cuda::grant_line(recorder_.record()));
     for (const std::string& note : grant.notes) log::write(log::Level::kInfo, "note: " + note);
     if (ruling_.plan.applied == cuda::Applied::kMps) {
@@ -275,9 +275,13 @@ CUresult Session::after_context(CUresult result) {
         if (check.refusal) return refuse(*check.refusal);
         checked_.insert(*device);
     }
-    if (recorder_.record().state != state::State::kGranted) recorder_.publish_grant(grant_);
+    if (recorder_.record().state != state::State::kGranted) publish_grant();
     if (all_checked()) leave_contexts();
     return result;
+}
+
+void Session::publish_grant() {
+    recorder_.publish_grant([this](state::Record& record) { cuda::describe(grant_, record); });
 }
 
 bool Session::all_checked() const { return checked_.size() >= grant_.devices.size(); }

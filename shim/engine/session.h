@@ -79,6 +79,7 @@ class Session {
     CUresult settle();
     cuda::Or<cuda::Grant> judge(const std::vector<cuda::Reading>& readings);
     void accept(const cuda::Grant& grant);
+    void publish_grant();
     CUresult refuse(const cuda::Refusal& refusal);
     CUresult before_context();
     CUresult after_context(CUresult result);
