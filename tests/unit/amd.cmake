@@ -4,6 +4,8 @@ ration_unit_test(amd_test
         amd_devices_test.cpp
         amd_engine_masks_test.cpp
         amd_plan_test.cpp
+        amd_queues_test.cpp
+        amd_quota_test.cpp
         amd_share_test.cpp
         amd_topology_test.cpp
         amd_visible_test.cpp

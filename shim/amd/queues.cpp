@@ -1,0 +1,172 @@
+#include "shim/amd/queues.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <algorithm>
+
+namespace ration::amd {
+namespace {
+
+constexpr unsigned kBitsPerWord = 32;
+constexpr unsigned kMostBits = 1024;  // the kernel looks at no more (kfd_ioctl_set_cu_mask)
+
+// EINTR and EAGAIN mean "again", as ROCm's own thunk takes them; a kernel that answers nothing else
+// must not hold the program for ever.
+constexpr unsigned kMostTries = 1000;
+
+bool runs_work_groups(std::uint32_t type) {
+    return type == KFD_IOC_QUEUE_TYPE_COMPUTE || type == KFD_IOC_QUEUE_TYPE_COMPUTE_AQL;
+}
+
+// What a program's request holds; empty where the kernel is to say that it is malformed.
+Mask mask_of(const kfd_ioctl_set_cu_mask_args& request) {
+    if (request.num_cu_mask % kBitsPerWord != 0 || request.cu_mask_ptr == 0) return {};
+    const auto* const words = reinterpret_cast<const std::uint32_t*>(request.cu_mask_ptr);
+    return {words, words + std::min(request.num_cu_mask, kMostBits) / kBitsPerWord};
+}
+
+std::string bits_text(const Mask& mask) { return "CU mask " + hexadecimal(mask); }
+
+}  // namespace
+
+Queues::Queues(kfd::Ioctl real, std::vector<DeviceLimit> limits, Events events, bool unmasked_too)
+    : real_(real),
+      events_(std::move(events)),
+      unmasked_too_(unmasked_too),
+      limits_(std::move(limits)) {}
+
+const DeviceLimit* Queues::find(std::uint32_t gpu_id) const {
+    const auto found = std::find_if(limits_.begin(), limits_.end(), [&](const DeviceLimit& limit) {
+        return limit.gpu.gpu_id == gpu_id;
+    });
+    return found == limits_.end() ? nullptr : &*found;
+}
+
+int Queues::apply(int descriptor, std::uint32_t queue, const Mask& mask) const {
+    kfd_ioctl_set_cu_mask_args request{};
+    request.queue_id = queue;
+    request.num_cu_mask = static_cast<__u32>(mask.size() * kBitsPerWord);
+    request.cu_mask_ptr = reinterpret_cast<__u64>(mask.data());
+    int result = 0;
+    unsigned tries = 0;
+    do {
+        result = real_(descriptor, AMDKFD_IOC_SET_CU_MASK, &request);
+    } while (result < 0 && (errno == EINTR || errno == EAGAIN) && ++tries < kMostTries);
+    return result < 0 ? errno : 0;
+}
+
+// A queue without its mask would have the whole GPU.
+int Queues::withdraw(const kfd::Call& call, std::uint32_t queue, int error) const {
+    kfd_ioctl_destroy_queue_args request{};
+    request.queue_id = queue;
+    real_(call.descriptor, AMDKFD_IOC_DESTROY_QUEUE, &request);
+    errno = error;
+    return -1;
+}
+
+int Queues::create(const kfd::Call& call) {
+    auto& request = call.as<kfd_ioctl_create_queue_args>();
+    if (!runs_work_groups(request.queue_type)) return kfd::pass(real_, call);
+    const std::lock_guard lock(mutex_);
+    const DeviceLimit* const limit = find(request.gpu_id);
+    if (limit == nullptr) {
+        events_.not_masked(
+            "a queue on a GPU that the policy does not give to this process (KFD id " +
+            std::to_string(request.gpu_id) +
+            "): it was initialised by a way that passes ration by; link it to the HSA "
+            "runtime dynamically");
+        errno = EPERM;
+        return -1;
+    }
+    const int result = kfd::pass(real_, call);
+    if (result < 0) return result;
+    Queue queue{call.descriptor, request.gpu_id, {}, {}};
+    if (!limit->mask.empty()) {
+        if (const int error = apply(call.descriptor, request.queue_id, limit->mask)) {
+            events_.not_masked("the kernel refuses the " + bits_text(limit->mask) +
+                               " for a queue on " + describe(limit->gpu) + ": " + strerror(error) +
+                               "; run `ration doctor`");
+            if (!unmasked_too_) return withdraw(call, request.queue_id, error);
+        } else {
+            queue.applied = limit->mask;
+            events_.masked();
+        }
+    }
+    queues_.insert_or_assign(request.queue_id, std::move(queue));
+    return result;
+}
+
+int Queues::set_mask(const kfd::Call& call) {
+    const auto& request = call.as<kfd_ioctl_set_cu_mask_args>();
+    const Mask asked = mask_of(request);
+    const std::lock_guard lock(mutex_);
+    const auto found = queues_.find(request.queue_id);
+    if (asked.empty() || found == queues_.end()) return kfd::pass(real_, call);
+    Queue& queue = found->second;
+    const DeviceLimit* const limit = find(queue.gpu_id);
+    if (limit == nullptr || limit->mask.empty()) {
+        const int result = kfd::pass(real_, call);
+        if (result >= 0) queue.asked = queue.applied = asked;
+        return result;
+    }
+    Mask both = within(asked, limit->mask, limit->gpu);
+    if (both.empty()) {
+        events_.asked_beyond("a queue on " + describe(limit->gpu) + " asks for " +
+                             bits_text(asked) + ", of which the grant " + hexadecimal(limit->mask) +
+                             " leaves nothing to run on: it keeps what it has; ask for CUs of the "
+                             "grant");
+        errno = EINVAL;
+        return -1;
+    }
+    if (const int error = apply(call.descriptor, request.queue_id, both)) {
+        errno = error;
+        return -1;
+    }
+    queue.asked = asked;
+    queue.applied = std::move(both);
+    return 0;
+}
+
+int Queues::destroy(const kfd::Call& call) {
+    const std::uint32_t queue = call.as<kfd_ioctl_destroy_queue_args>().queue_id;
+    const std::lock_guard lock(mutex_);
+    const int result = kfd::pass(real_, call);
+    if (result >= 0) queues_.erase(queue);
+    return result;
+}
+
+Queues::Replaced Queues::replace(std::vector<DeviceLimit> limits) {
+    const std::lock_guard lock(mutex_);
+    limits_ = std::move(limits);
+    Replaced replaced;
+    for (const DeviceLimit& limit : limits_) {
+        if (limit.mask.empty()) continue;
+        for (auto& [number, queue] : queues_) {
+            if (queue.gpu_id != limit.gpu.gpu_id) continue;
+            Mask wanted =
+                queue.asked.empty() ? limit.mask : within(queue.asked, limit.mask, limit.gpu);
+            if (wanted.empty()) wanted = limit.mask;
+            if (wanted == queue.applied) continue;
+            if (const int error = apply(queue.descriptor, number, wanted)) {
+                replaced.failed.push_back({number, queue.gpu_id, error});
+            } else {
+                queue.applied = std::move(wanted);
+                ++replaced.changed;
+            }
+        }
+    }
+    return replaced;
+}
+
+std::vector<DeviceLimit> Queues::limits() const {
+    const std::lock_guard lock(mutex_);
+    return limits_;
+}
+
+unsigned Queues::live() const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<unsigned>(queues_.size());
+}
+
+}  // namespace ration::amd

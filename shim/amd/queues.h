@@ -1,0 +1,86 @@
+// The compute queues of this process and their masks.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "shim/amd/kfd.h"
+#include "shim/amd/plan.h"
+
+namespace ration::amd {
+
+// Every queue that runs work-groups gets the mask of its GPU before the program hears of it. (DMA
+// queues have no CUs.) Queues are known by number, which the kernel gives out once a process at a
+// time, whichever descriptor asks.
+//
+// A lock is held across the kernel's calls, as the kernel itself holds one for the process
+// (kfd_process's mutex): a number that is free again must not meet what is remembered of the queue
+// that had it before.
+class Queues {
+  public:
+    // What the owner is told, with the lock held.
+    struct Events {
+        std::function<void()> masked;                          // the kernel took a mask
+        std::function<void(const std::string&)> not_masked;    // it did not: a line that says why
+        std::function<void(const std::string&)> asked_beyond;  // a mask without a CU of the grant
+    };
+
+    // `unmasked_too`: a queue lives although the kernel takes no mask for it (on_error = "warn").
+    Queues(kfd::Ioctl real, std::vector<DeviceLimit> limits, Events events, bool unmasked_too);
+
+    // Requests kCreateQueue, kSetCuMask and kDestroyQueue, answered as ioctl(2) does. What is
+    // malformed goes to the kernel, which refuses it.
+    //
+    // A queue that cannot be masked is destroyed again, and the kernel's errno of the mask is the
+    // answer. A queue on a GPU that the grant does not have: EPERM.
+    int create(const kfd::Call& call);
+    // Both the program's mask and the grant's hold. EINVAL where nothing is left; the queue then
+    // keeps the mask that it has.
+    int set_mask(const kfd::Call& call);
+    int destroy(const kfd::Call& call);
+
+    struct Failed {
+        std::uint32_t queue;
+        std::uint32_t gpu_id;
+        int error;  // errno: EBUSY while a debugger holds the queue's masks
+    };
+    struct Replaced {
+        unsigned changed = 0;
+        std::vector<Failed> failed;  // these keep their mask; a second call tries them again
+    };
+    // Gives the grant's GPUs new masks, which hold for later queues too, and puts them on all live
+    // queues, one kernel call after the other without a pause: each one halts the GPU's queues for
+    // a moment where the part has no scheduler firmware of its own. What a program asked for its
+    // queue stays asked: the queue has what both allow, or the grant where that is nothing.
+    Replaced replace(std::vector<DeviceLimit> limits);
+
+    // What holds at this moment.
+    std::vector<DeviceLimit> limits() const;
+
+    unsigned live() const;
+
+  private:
+    struct Queue {
+        int descriptor;
+        std::uint32_t gpu_id;
+        Mask asked;    // by the program; empty: nothing
+        Mask applied;  // empty: none
+    };
+
+    const DeviceLimit* find(std::uint32_t gpu_id) const;
+    int apply(int descriptor, std::uint32_t queue, const Mask& mask) const;
+    int withdraw(const kfd::Call& call, std::uint32_t queue, int error) const;
+
+    const kfd::Ioctl real_;
+    const Events events_;
+    const bool unmasked_too_;
+    mutable std::mutex mutex_;
+    std::vector<DeviceLimit> limits_;
+    std::map<std::uint32_t, Queue> queues_;
+};
+
+}  // namespace ration::amd
