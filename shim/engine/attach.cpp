@@ -3,6 +3,7 @@
 
 #include "shim/amd/api.h"
 #include "shim/cuda/api.h"
+#include "shim/engine/amd_session.h"
 #include "shim/engine/boundary.h"
 #include "shim/engine/errno_keeper.h"
 #include "shim/engine/session.h"
@@ -45,8 +46,7 @@ extern "C" int ration_engine_attach(const ration_front* front, char* reason, uin
 
 extern "C" int ration_engine_attach_amd(const ration_front* front, char* reason,
                                         uint32_t capacity) {
-    // No mechanism for AMD yet: nothing is routed, and everything stays the library's own.
     return attach(*front, {ration::amd::kHipErrorNoDevice, ration::amd::kHipErrorOutOfMemory},
-                  reason, capacity, [] {});
+                  reason, capacity, [&] { ration::engine::AmdSession::begin(*front); });
 }
 #pragma GCC visibility pop

@@ -1,12 +1,11 @@
 #include "shim/preload/kernel_calls.h"
 
 #include <errno.h>
-#include <unistd.h>
 
+#include "shim/amd/device_file.h"
 #include "shim/preload/front.h"
 #include "shim/preload/objects.h"
 #include "shim/preload/signatures.h"
-#include "shim/preload/text.h"
 
 extern "C" {
 
@@ -41,35 +40,15 @@ void* next_ioctl() {
     return known != ration_first_ioctl ? known : ration_find_ioctl();
 }
 
-bool is_kfd(int descriptor) {
-    const int saved_errno = errno;
-    char link[32] = "/proc/self/fd/";
-    char digits[12];
-    char* end = digits + sizeof digits;
-    *--end = '\0';
-    for (unsigned rest = static_cast<unsigned>(descriptor);; rest /= 10) {
-        *--end = static_cast<char>('0' + rest % 10);
-        if (rest < 10) break;
-    }
-    char* out = link;
-    while (*out != '\0') ++out;
-    while ((*out++ = *end++) != '\0') continue;
-    char path[16];
-    const ssize_t length = readlink(link, path, sizeof path - 1);
-    if (length >= 0) path[length] = '\0';
-    errno = saved_errno;
-    return descriptor >= 0 && length >= 0 && text::equal(path, "/dev/kfd");
-}
-
 int undecided_ioctl(int descriptor, unsigned long request, void* argument) {
-    if (!is_kfd(descriptor)) return call_next(descriptor, request, argument);
+    if (!amd::is_device_file(descriptor)) return call_next(descriptor, request, argument);
     decide(Hook::ioctl);
     return reinterpret_cast<Ioctl>(target(Hook::ioctl))(descriptor, request, argument);
 }
 
 // The HSA runtime asks for the interface's version first, and where that fails it finds no GPU.
 int refused_ioctl(int descriptor, unsigned long request, void* argument) {
-    if (!is_kfd(descriptor)) return call_next(descriptor, request, argument);
+    if (!amd::is_device_file(descriptor)) return call_next(descriptor, request, argument);
     errno = EPERM;
     return -1;
 }

@@ -4,10 +4,6 @@
 
 namespace ration::front {
 
-// Whether a descriptor is /dev/kfd. Looked up afresh each time: descriptors are used again, and
-// the console's requests are of type 'K' as KFD's are. Keeps errno.
-bool is_kfd(int descriptor);
-
 // The next ioctl behind libration.so: libc's, or another preloaded library's.
 void* next_ioctl();
 

@@ -1,0 +1,210 @@
+#include "shim/engine/amd_hooks.h"
+
+#include <errno.h>
+
+#include <algorithm>
+
+#include "shim/engine/amd_session.h"
+#include "shim/engine/errno_keeper.h"
+
+namespace ration {
+namespace {
+
+using amd::DeviceLimit;
+using amd::HipError;
+using amd::HipStream;
+using amd::HsaStatus;
+using amd::Mask;
+using engine::AmdSession;
+
+// Nothing is thrown into the program, which may not be C++ at all. From within the library a call
+// goes straight on.
+template <Hook hook, class Result, class Logic, class... Arguments>
+Result guarded(Result no_memory, Logic logic, Arguments... arguments) {
+    const engine::ErrnoKeeper keeper;
+    try {
+        AmdSession& session = AmdSession::current();
+        const auto real = session.real<hook>();
+        if (real == nullptr) return no_memory;
+        if (session.nested(library_of(hook))) return real(arguments...);
+        return logic(session);
+    } catch (...) {
+        return no_memory;
+    }
+}
+
+template <Hook hook, class Logic, class... Arguments>
+HipError hip(Logic logic, Arguments... arguments) {
+    return guarded<hook>(amd::kHipErrorOutOfMemory, logic, arguments...);
+}
+
+template <Hook hook, class Logic, class... Arguments>
+HsaStatus hsa(Logic logic, Arguments... arguments) {
+    return guarded<hook>(amd::kHsaErrorOutOfResources, logic, arguments...);
+}
+
+// A call that makes a stream, as the program asked for it: flags, priority and the sharing of
+// queues stay HIP's, because the kernel's side of the queue is where the mask is put on.
+template <Hook hook, class... Rest>
+HipError make_stream(HipStream* stream, Rest... rest) {
+    return hip<hook>(
+        [&](AmdSession& session) {
+            if (session.no_streams()) return amd::kHipErrorNoDevice;
+            const HipError result = session.call<hook>(stream, rest...);
+            if (result == amd::kHipSuccess) session.streams().made(*stream, {});
+            return result;
+        },
+        stream, rest...);
+}
+
+std::string beyond_text(const Mask& asked, const DeviceLimit& limit) {
+    return "hipExtStreamCreateWithCUMask asks for CUs " + amd::hexadecimal(asked) + " of " +
+           describe(limit.gpu) + ", of which the grant " + amd::hexadecimal(limit.mask) +
+           " leaves nothing to run on: ask for CUs of the grant (hipExtStreamGetCUMask tells them)";
+}
+
+// What the stream runs on: both the program's mask and the grant's hold.
+Mask applied(const Mask& asked, const DeviceLimit& limit) {
+    return asked.empty() ? limit.mask : within(asked, limit.mask, limit.gpu);
+}
+
+}  // namespace
+
+HipError amd_hook::hipInit(unsigned int flags) {
+    return hip<Hook::hipInit>(
+        [&](AmdSession& session) {
+            return session.refused() ? amd::kHipErrorNoDevice : session.call<Hook::hipInit>(flags);
+        },
+        flags);
+}
+
+HipError amd_hook::hipStreamCreate(HipStream* stream) {
+    return make_stream<Hook::hipStreamCreate>(stream);
+}
+
+HipError amd_hook::hipStreamCreateWithFlags(HipStream* stream, unsigned int flags) {
+    return make_stream<Hook::hipStreamCreateWithFlags>(stream, flags);
+}
+
+HipError amd_hook::hipStreamCreateWithPriority(HipStream* stream, unsigned int flags,
+                                               int priority) {
+    return make_stream<Hook::hipStreamCreateWithPriority>(stream, flags, priority);
+}
+
+HipError amd_hook::hipExtStreamCreateWithCUMask(HipStream* stream, std::uint32_t words,
+                                                const std::uint32_t* mask) {
+    constexpr Hook kHook = Hook::hipExtStreamCreateWithCUMask;
+    return hip<kHook>(
+        [&](AmdSession& session) {
+            if (session.no_streams()) return amd::kHipErrorNoDevice;
+            // What is malformed is HIP's to refuse.
+            const Mask asked = mask == nullptr ? Mask{} : Mask(mask, mask + words);
+            const auto limit = session.limit_of_current_device();
+            const bool bounded = limit && !limit->mask.empty() && !asked.empty();
+            if (bounded && applied(asked, *limit).empty()) {
+                session.complain(beyond_text(asked, *limit));
+                return amd::kHipErrorInvalidValue;
+            }
+            const HipError result = session.call<kHook>(stream, words, mask);
+            if (result == amd::kHipSuccess) session.streams().made(*stream, asked);
+            return result;
+        },
+        stream, words, mask);
+}
+
+// HIP's own answer comes first, because it checks the arguments.
+HipError amd_hook::hipExtStreamGetCUMask(HipStream stream, std::uint32_t words,
+                                         std::uint32_t* mask) {
+    constexpr Hook kHook = Hook::hipExtStreamGetCUMask;
+    return hip<kHook>(
+        [&](AmdSession& session) {
+            const HipError result = session.call<kHook>(stream, words, mask);
+            if (result != amd::kHipSuccess || mask == nullptr) return result;
+            const auto limit = session.limit_of_current_device();
+            if (!limit || limit->mask.empty()) return result;
+            const Mask told = applied(session.streams().asked(stream), *limit);
+            for (std::uint32_t i = 0; i < words; ++i) mask[i] = i < told.size() ? told[i] : 0;
+            return result;
+        },
+        stream, words, mask);
+}
+
+HipError amd_hook::hipMemGetInfo(std::size_t* available, std::size_t* total) {
+    return hip<Hook::hipMemGetInfo>(
+        [&](AmdSession& session) {
+            const HipError result = session.call<Hook::hipMemGetInfo>(available, total);
+            if (result != amd::kHipSuccess) return result;
+            const auto limit = session.limit_of_current_device();
+            if (!limit || !limit->memory) return result;
+            const std::size_t left = session.memory_left(*limit);
+            if (available != nullptr) *available = std::min(*available, left);
+            if (total != nullptr) *total = std::min<std::size_t>(*total, *limit->memory);
+            return result;
+        },
+        available, total);
+}
+
+HsaStatus amd_hook::hsa_init() {
+    return hsa<Hook::hsa_init>([](AmdSession& session) {
+        if (session.refused()) return amd::kHsaErrorOutOfResources;
+        const HsaStatus result = session.call<Hook::hsa_init>();
+        if (result == amd::kHsaSuccess) session.initialised();
+        return result;
+    });
+}
+
+// From these numbers HIP, OpenCL and OpenMP make multiProcessorCount, occupancy and the limits of
+// cooperative launches.
+HsaStatus amd_hook::hsa_agent_get_info(amd::HsaAgent agent, amd::HsaAgentInfo attribute,
+                                       void* value) {
+    constexpr Hook kHook = Hook::hsa_agent_get_info;
+    return hsa<kHook>(
+        [&](AmdSession& session) {
+            const HsaStatus result = session.call<kHook>(agent, attribute, value);
+            if (result != amd::kHsaSuccess || value == nullptr) return result;
+            if (attribute != amd::kHsaAmdAgentInfoComputeUnitCount &&
+                attribute != amd::kHsaAmdAgentInfoCooperativeComputeUnitCount) {
+                return result;
+            }
+            std::uint32_t node = 0;
+            if (session.call<kHook>(agent, amd::kHsaAmdAgentInfoDriverNodeId,
+                                    static_cast<void*>(&node)) != amd::kHsaSuccess) {
+                return result;
+            }
+            const auto limit = session.limit_of_node(node);
+            auto& count = *static_cast<std::uint32_t*>(value);
+            if (limit && !limit->mask.empty()) count = std::min(count, limit->cus);
+            return result;
+        },
+        agent, attribute, value);
+}
+
+int amd_hook::ioctl(int descriptor, unsigned long number, void* argument) {
+    const int before = errno;
+    try {
+        const int result = AmdSession::current().ioctl({descriptor, number, argument});
+        if (result >= 0) errno = before;
+        return result;
+    } catch (...) {
+        errno = ENOMEM;
+        return -1;
+    }
+}
+
+void* engine::amd_hook_function(Hook row) {
+    switch (row) {
+#define AMD_CASE(symbol) \
+    case Hook::symbol:   \
+        return reinterpret_cast<void*>(&amd_hook::symbol);
+#define HIP_HOOK(symbol, family) AMD_CASE(symbol)
+#define HSA_HOOK(symbol, family) AMD_CASE(symbol)
+#define LIBC_HOOK(symbol, family) AMD_CASE(symbol)
+#include "shim/preload/hooks.def"
+#undef AMD_CASE
+        default:
+            break;
+    }
+    return nullptr;
+}
+
+}  // namespace ration

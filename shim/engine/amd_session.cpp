@@ -1,0 +1,273 @@
+#include "shim/engine/amd_session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "shim/amd/device_file.h"
+#include "shim/amd/grant.h"
+#include "shim/engine/amd_hooks.h"
+#include "shim/engine/log.h"
+#include "shim/state/turn.h"
+
+namespace ration::engine {
+namespace {
+
+using amd::DeviceLimit;
+using amd::kfd::Request;
+
+std::atomic<AmdSession*> newest{nullptr};
+state::Turn::Word beginning{0};
+
+std::optional<std::string> variable(const std::string& name) {
+    const char* const value = getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+AmdRuling rule_here() {
+    const policy::Found found = policy::find(&variable);
+    for (const policy::Diagnostic& place : found.passed_over) {
+        log::write(log::Level::kInfo, "does not count: " + format(place));
+    }
+    return rule_amd(found, policy::this_process(),
+                    {&variable, [] { return amd::read_topology(); }});
+}
+
+amd::Quota::Limits memory_of(const amd::Plan& plan) {
+    amd::Quota::Limits limits;
+    for (const DeviceLimit& device : plan.devices) {
+        if (device.memory) limits[device.gpu.gpu_id] = *device.memory;
+    }
+    return limits;
+}
+
+// What is done and what the kernel answered, for RATION_LOG_LEVEL=debug.
+std::string plan_text(const amd::Plan& plan) {
+    std::string text;
+    for (const host::Edit& edit : plan.lasting) text += " " + edit.name + "=" + edit.value;
+    for (const DeviceLimit& device : plan.devices) {
+        text += " " + describe(device.gpu) + ": " +
+                (device.mask.empty() ? "all CUs" : amd::hexadecimal(device.mask));
+    }
+    return text;
+}
+
+}  // namespace
+
+AmdSession::AmdSession(const ration_front& front, AmdSession* former, AmdRuling ruling)
+    : front_(front),
+      former_(former),
+      pid_(getpid()),
+      ruling_(std::move(ruling)),
+      ioctl_(real<Hook::ioctl>()),
+      overlay_({}, ruling_.plan.lasting),
+      queues_(ioctl_, ruling_.plan.devices,
+              {[this] { granted(); }, [this](const std::string& line) { not_masked(line); },
+               [this](const std::string& line) { complain(line); }},
+              ruling_.on_error == policy::OnError::kWarn),
+      quota_(ioctl_, memory_of(ruling_.plan)),
+      recorder_(ruling_.record) {}
+
+void AmdSession::begin(const ration_front& front) {
+    const state::Turn turn(beginning);
+    replace(front);
+}
+
+void AmdSession::replace(const ration_front& front) {
+    AmdSession* const former = newest.load(std::memory_order_acquire);
+    const bool forked = former != nullptr && former->pid_ != getpid();
+    if (former != nullptr && !forked) former->end();
+    auto* const session = new AmdSession(front, former, rule_here());
+    newest.store(session, std::memory_order_release);
+    session->start(forked);
+}
+
+// A front that attaches a second time replaces the session; a process has one record.
+void AmdSession::end() {
+    const std::lock_guard lock(mutex_);
+    recorder_.close();
+}
+
+AmdSession& AmdSession::current() {
+    AmdSession* session = newest.load(std::memory_order_acquire);
+    if (session->pid_ == getpid()) return *session;
+    const state::Turn turn(beginning);
+    session = newest.load(std::memory_order_acquire);
+    if (session->pid_ != getpid()) replace(session->front_);
+    return *newest.load(std::memory_order_acquire);
+}
+
+void AmdSession::start(bool routed_before) {
+    if (ruling_.kind == AmdRuling::Kind::kUntouched) {
+        log::write(log::Level::kInfo, "no share of AMD GPUs for this process");
+        if (routed_before) route_all(false);
+        return;
+    }
+    const bool refused = ruling_.kind == AmdRuling::Kind::kRefused;
+    for (const std::string& line : ruling_.lines) {
+        log::write(refused ? log::Level::kError : log::Level::kWarn, line);
+    }
+    recorder_.publish();
+    // ROCr reads its list of devices once, while it is initialised, and that is still to come: by
+    // hsa_init, which HIP calls too.
+    overlay_.enter();
+    overlay_.leave();
+    if (ruling_.kind == AmdRuling::Kind::kUnshared) {
+        if (routed_before) route_all(false);
+        return;
+    }
+    log::write(log::Level::kDebug, ruling_.record.partition + " by " + ruling_.record.policy + ":" +
+                                       plan_text(ruling_.plan));
+    stage_ = refused ? Stage::kRefused : Stage::kConfined;
+    route_all(true);
+}
+
+bool AmdSession::needed(Hook hook) const {
+    if (ruling_.kind == AmdRuling::Kind::kRefused) return true;
+    switch (hook) {
+        case Hook::hipExtStreamCreateWithCUMask:
+        case Hook::hipExtStreamGetCUMask:
+        case Hook::hsa_agent_get_info:
+            return ruling_.plan.masks();
+        case Hook::hipMemGetInfo:
+            return !memory_of(ruling_.plan).empty();
+        default:
+            return true;
+    }
+}
+
+// A library that is not there yet is hooked too: HIP may load HSA late.
+void AmdSession::route_all(bool to_us) const {
+    for (unsigned row = 0; row < kHookCount; ++row) {
+        const auto hook = static_cast<Hook>(row);
+        if (vendor_of(hook) != Vendor::kAmd) continue;
+        const bool ours = to_us && needed(hook);
+        front_.route(row, ours ? amd_hook_function(hook) : nullptr);
+    }
+}
+
+void* AmdSession::real_address(Hook hook) const {
+    std::atomic<void*>& known = known_[static_cast<unsigned>(hook)];
+    void* address = known.load(std::memory_order_relaxed);
+    if (address == nullptr) {
+        address = front_.real(static_cast<std::uint32_t>(hook));
+        known.store(address, std::memory_order_relaxed);
+    }
+    return address;
+}
+
+void AmdSession::initialised() {
+    if (!ruling_.plan.masks()) granted();
+}
+
+// The kernel took the first mask, or there is none to take.
+void AmdSession::granted() {
+    if (granted_.exchange(true)) return;
+    const std::lock_guard lock(mutex_);
+    recorder_.publish_grant([this](state::Record& record) { amd::describe(ruling_.plan, record); });
+    const state::Record& record = recorder_.record();
+    log::write(log::Level::kInfo,
+               "asked " + record.asked + ", granted " + record.granted + ", " + record.mechanism);
+    for (const std::string& note : ruling_.plan.notes) {
+        log::write(log::Level::kInfo, "note: " + note);
+    }
+}
+
+void AmdSession::complain(const std::string& line) {
+    const std::lock_guard lock(mutex_);
+    if (said_.insert(line).second) log::write(log::Level::kError, line);
+}
+
+// Later streams are refused before HIP comes to the kernel: a queue that cannot be made crashes
+// HIP 5.2.3, which tries again with what it has freed (run: Debian 12's, simulated kernel driver).
+void AmdSession::not_masked(const std::string& line) {
+    const bool warn = ruling_.on_error == policy::OnError::kWarn;
+    complain(warn ? line + "; runs without its share, as on_error = \"warn\" says" : line);
+    const std::lock_guard lock(mutex_);
+    recorder_.publish(warn ? state::State::kUnshared : state::State::kRefused, line);
+    if (!warn) no_queues_.store(true, std::memory_order_release);
+}
+
+int AmdSession::ioctl(const amd::kfd::Call& call) {
+    const Request request = amd::kfd::request_of(call.number);
+    const bool all_fail = refused();
+    if ((request == Request::kOther && !all_fail) || call.argument == nullptr ||
+        !amd::is_device_file(call.descriptor)) {
+        return amd::kfd::pass(ioctl_, call);
+    }
+    if (all_fail) {
+        errno = EPERM;
+        return -1;
+    }
+    switch (request) {
+        case Request::kCreateQueue:
+            return queues_.create(call);
+        case Request::kDestroyQueue:
+            return queues_.destroy(call);
+        case Request::kSetCuMask:
+            return queues_.set_mask(call);
+        case Request::kAllocateMemory:
+            return quota_.allocate(call);
+        case Request::kFreeMemory:
+            return quota_.free(call);
+        case Request::kAvailableMemory:
+            return quota_.available(call);
+        case Request::kOther:
+            break;
+    }
+    return amd::kfd::pass(ioctl_, call);
+}
+
+std::optional<DeviceLimit> AmdSession::limit_of_node(unsigned node) const {
+    for (const DeviceLimit& limit : queues_.limits()) {
+        if (limit.gpu.node == node) return limit;
+    }
+    return std::nullopt;
+}
+
+// "0000:c1:00.0" of the thread's current HIP device, and its number.
+std::optional<std::string> AmdSession::current_device_address(int& device) const {
+    const auto hip = static_cast<std::uint32_t>(Library::HIP);
+    const auto get = reinterpret_cast<amd::HipError (*)(int*)>(front_.find(hip, "hipGetDevice"));
+    const auto tell = reinterpret_cast<amd::HipError (*)(char*, int, int)>(
+        front_.find(hip, "hipDeviceGetPCIBusId"));
+    if (get == nullptr || tell == nullptr) return std::nullopt;
+    const Deeper deeper(front_, Library::HIP);
+    char address[64] = "";
+    if (get(&device) != amd::kHipSuccess ||
+        tell(address, sizeof address, device) != amd::kHipSuccess) {
+        return std::nullopt;
+    }
+    return address;
+}
+
+// By PCI address; partitions of one GPU share it, and there HIP's number decides, in the order of
+// the list that it was given.
+std::optional<DeviceLimit> AmdSession::limit_of_current_device() const {
+    const std::vector<DeviceLimit> limits = queues_.limits();
+    if (limits.size() == 1) return limits.front();
+    int device = 0;
+    const auto address = current_device_address(device);
+    if (!address) return std::nullopt;
+    std::vector<const DeviceLimit*> there;
+    for (const DeviceLimit& limit : limits) {
+        if (strcasecmp(limit.gpu.pci.c_str(), address->c_str()) == 0) there.push_back(&limit);
+    }
+    if (there.size() == 1) return *there.front();
+    const auto place = static_cast<std::size_t>(device);
+    if (place < limits.size()) return limits[place];
+    return std::nullopt;
+}
+
+std::uint64_t AmdSession::memory_left(const DeviceLimit& limit) const {
+    return quota_.left(limit.gpu.gpu_id);
+}
+
+amd::Queues::Replaced AmdSession::resize(std::vector<DeviceLimit> limits) {
+    return queues_.replace(std::move(limits));
+}
+
+}  // namespace ration::engine

@@ -1,0 +1,122 @@
+// One process's course on AMD GPUs: decided, then queue by queue.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <set>
+
+#include "shim/amd/queues.h"
+#include "shim/amd/quota.h"
+#include "shim/amd/streams.h"
+#include "shim/engine/amd_ruling.h"
+#include "shim/engine/boundary.h"
+#include "shim/engine/recorder.h"
+#include "shim/host/environment.h"
+#include "shim/preload/signatures.h"
+
+namespace ration::engine {
+
+// Never destroyed: threads may be inside its calls until the process ends.
+class AmdSession {
+  public:
+    // Begins the session of this process: decides, and routes the hooks that the decision needs.
+    static void begin(const ration_front& front);
+
+    // This process's session. A forked child finds its parent's and begins its own.
+    static AmdSession& current();
+
+    // The library's own function. Null if the library is not loaded or lacks it.
+    template <Hook hook>
+    typename Signature<hook>::Pointer real() const {
+        return reinterpret_cast<typename Signature<hook>::Pointer>(real_address(hook));
+    }
+
+    // Calls it, while hooks of the same library pass through: ROCm 7's HIP calls symbols that it
+    // exports itself.
+    template <Hook hook, class... Arguments>
+    auto call(Arguments... arguments) const {
+        const Deeper deeper(front_, library_of(hook));
+        return real<hook>()(arguments...);
+    }
+
+    // Whether this call comes from within the library.
+    bool nested(Library library) const { return depth(front_, library) > 0; }
+
+    // Whether HIP and HSA are to find no device, and no stream is to be had.
+    bool refused() const { return stage_.load(std::memory_order_acquire) == Stage::kRefused; }
+    bool no_streams() const { return refused() || no_queues_.load(std::memory_order_acquire); }
+
+    // The HSA runtime is initialised.
+    void initialised();
+
+    // A request of /dev/kfd.
+    int ioctl(const amd::kfd::Call& call);
+
+    // What holds for the GPU of a KFD node, or for HIP's current device; nullopt: nothing does.
+    std::optional<amd::DeviceLimit> limit_of_node(unsigned node) const;
+    std::optional<amd::DeviceLimit> limit_of_current_device() const;
+    std::uint64_t memory_left(const amd::DeviceLimit& limit) const;
+
+    amd::Streams& streams() { return streams_; }
+
+    // Says a line once.
+    void complain(const std::string& line);
+
+    // Gives the process other masks while it runs; see amd::Queues::replace.
+    amd::Queues::Replaced resize(std::vector<amd::DeviceLimit> limits);
+
+  private:
+    enum class Stage { kUntouched, kConfined, kRefused };
+
+    static int& depth(const ration_front& front, Library library) {
+        return *front.depth(static_cast<std::uint32_t>(library));
+    }
+
+    class Deeper {
+      public:
+        Deeper(const ration_front& front, Library library) : depth_(depth(front, library)) {
+            ++depth_;
+        }
+        ~Deeper() { --depth_; }
+        Deeper(const Deeper&) = delete;
+        Deeper& operator=(const Deeper&) = delete;
+
+      private:
+        int& depth_;
+    };
+
+    AmdSession(const ration_front& front, AmdSession* former, AmdRuling ruling);
+
+    static void replace(const ration_front& front);
+    void start(bool routed_before);
+    void end();
+    bool needed(Hook hook) const;
+    void route_all(bool to_us) const;
+    void* real_address(Hook hook) const;
+    void granted();
+    void not_masked(const std::string& line);
+    std::optional<std::string> current_device_address(int& device) const;
+
+    const ration_front& front_;
+    AmdSession* const former_;  // the parent's: leaked on purpose, and kept reachable
+    const pid_t pid_;
+    const AmdRuling ruling_;
+    const amd::kfd::Ioctl ioctl_;
+    host::Overlay overlay_;
+    amd::Queues queues_;
+    amd::Quota quota_;
+    amd::Streams streams_;
+    std::atomic<Stage> stage_{Stage::kUntouched};
+    std::atomic<bool> no_queues_{false};  // the kernel took no mask: queues are refused
+    std::atomic<bool> granted_{false};
+    mutable std::atomic<void*> known_[kHookCount] = {};
+
+    std::mutex mutex_;  // guards what follows
+    Recorder recorder_;
+    std::set<std::string> said_;
+};
+
+}  // namespace ration::engine
