@@ -39,9 +39,63 @@ int hooked_init(unsigned flags) {
     return result;
 }
 
+// Counts, and goes on to the real function.
+template <ration::Hook hook, class... Arguments>
+int amd_hooked(Arguments... arguments) {
+    auto* const real =
+        reinterpret_cast<int (*)(Arguments...)>(front->real(static_cast<uint32_t>(hook)));
+    int& depth = *front->depth(static_cast<uint32_t>(ration::library_of(hook)));
+    (depth > 0 ? fake_engine.amd_nested : fake_engine.amd_hooked).fetch_add(1);
+    ++depth;
+    const int result = real(arguments...);
+    --depth;
+    return result;
+}
+
+int hooked_ioctl(int descriptor, unsigned long request, void* argument) {
+    fake_engine.amd_ioctls.fetch_add(1);
+    const auto hook = static_cast<uint32_t>(ration::Hook::ioctl);
+    return reinterpret_cast<int (*)(int, unsigned long, void*)>(front->real(hook))(
+        descriptor, request, argument);
+}
+
+template <class Function>
+void route(ration::Hook hook, Function* function) {
+    front->route(static_cast<uint32_t>(hook), reinterpret_cast<void*>(function));
+}
+
+void wait_for_word() {
+    char byte = 0;
+    if (write(atoi(getenv("FAKE_ENGINE_SAYS")), "d", 1) != 1) abort();
+    if (read(atoi(getenv("FAKE_ENGINE_WAITS")), &byte, 1) != 1) abort();
+}
+
 }  // namespace
 
 FakeEngine fake_engine;
+
+extern "C" __attribute__((visibility("default"))) int ration_engine_attach_amd(
+    const ration_front* offered, char* reason, uint32_t capacity) {
+    using ration::Hook;
+    fake_engine.amd_attached.fetch_add(1);
+    errno = EIO;
+    if (offered->abi != RATION_ENGINE_ABI) return 1;
+    front = offered;
+    const char* const wish = getenv("FAKE_ENGINE");
+    if (wish == nullptr || strcmp(wish, "pass") == 0) return 0;
+    if (strcmp(wish, "refuse") == 0) {
+        strncpy(reason, "the fake engine refuses", capacity - 1);
+        return 100;
+    }
+    if (strcmp(wish, "wait") == 0) wait_for_word();
+    route(Hook::hipInit, &amd_hooked<Hook::hipInit, unsigned>);
+    route(Hook::hipStreamCreate, &amd_hooked<Hook::hipStreamCreate, void**>);
+    route(Hook::hipStreamCreateWithFlags,
+          &amd_hooked<Hook::hipStreamCreateWithFlags, void**, unsigned>);
+    route(Hook::hsa_init, &amd_hooked<Hook::hsa_init>);
+    route(Hook::ioctl, &hooked_ioctl);
+    return 0;
+}
 
 extern "C" __attribute__((visibility("default"))) int ration_engine_attach(
     const ration_front* offered, char* reason, uint32_t capacity) {
@@ -61,11 +115,7 @@ extern "C" __attribute__((visibility("default"))) int ration_engine_attach(
             reinterpret_cast<int (*)(void*)>(dlsym(RTLD_DEFAULT, "cuCtxSetCurrent"));
         if (set_current(nullptr) != 0) abort();
     }
-    if (strcmp(wish, "wait") == 0) {
-        char byte = 0;
-        if (write(atoi(getenv("FAKE_ENGINE_SAYS")), "d", 1) != 1) abort();
-        if (read(atoi(getenv("FAKE_ENGINE_WAITS")), &byte, 1) != 1) abort();
-    }
+    if (strcmp(wish, "wait") == 0) wait_for_word();
     front->route(static_cast<uint32_t>(ration::Hook::cuInit),
                  reinterpret_cast<void*>(&hooked_init));
     front->route(static_cast<uint32_t>(ration::Hook::cuCtxSetCurrent),

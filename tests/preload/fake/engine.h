@@ -12,6 +12,11 @@ struct FakeEngine {
     Counter attached; /* calls of ration_engine_attach */
     Counter hooked;   /* calls that reached a hook */
     Counter nested;   /* of these, from inside the driver */
+
+    Counter amd_attached; /* calls of ration_engine_attach_amd */
+    Counter amd_hooked;   /* calls of HIP and HSA that reached a hook */
+    Counter amd_nested;   /* of these, from inside the same library */
+    Counter amd_ioctls;   /* requests that reached a hook */
 };
 
 #ifdef __cplusplus

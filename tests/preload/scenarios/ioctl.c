@@ -1,0 +1,48 @@
+/* ioctl serves all programs. What is not for /dev/kfd reaches the next one as it was called, before and
+ * after the decision, errno and all, and decides nothing. */
+#include <fcntl.h>
+#include <linux/kd.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+
+#include "scenario.h"
+
+int main(void) {
+    alarm(20);
+    int* others = (int*)dlsym(RTLD_DEFAULT, "kernel_others");
+    int* kfd_type = (int*)dlsym(RTLD_DEFAULT, "kernel_kfd_requests");
+    int* third = (int*)dlsym(RTLD_DEFAULT, "kernel_third");
+    CHECK(others != NULL && kfd_type != NULL && third != NULL);
+    const int before = *others;
+    int pipes[2], waiting = -1;
+    CHECK(pipe(pipes) == 0 && write(pipes[1], "abc", 3) == 3);
+    errno = 77;
+    CHECK(ioctl(pipes[0], FIONREAD, &waiting) == 0 && waiting == 3 && errno == 77);
+    CHECK(ioctl(pipes[0], FIOCLEX) == 0); /* no third argument */
+    CHECK(ioctl(pipes[0], FIONBIO, &waiting) == 0);
+    CHECK(ioctl(pipes[0], TIOCGWINSZ, &waiting) == -1 && errno == ENOTTY);
+    CHECK(ioctl(pipes[0], 0x12345678UL, 4711) == -1 && *third == 4711);
+    CHECK(*others == before + 5 && *kfd_type == 0);
+
+    /* The console's requests are of KFD's type. */
+    CHECK(ioctl(pipes[0], KDGETMODE, &waiting) == -1 && errno == ENOTTY);
+    CHECK(ioctl(-1, KDGETMODE, &waiting) == -1 && errno == EBADF);
+    CHECK(ioctl(1000000, _IOR('K', 1, int[2]), &waiting) == 0);
+    CHECK(*kfd_type == 3);
+    CHECK(!is_mapped("libration-engine.so"));
+
+    /* Programs that look it up get the same. */
+    CHECK(lies_in((void*)&ioctl, "libration.so"));
+    CHECK(dlsym(RTLD_DEFAULT, "ioctl") == (void*)&ioctl);
+    CHECK(dlsym(dlopen("libc.so.6", RTLD_NOW), "ioctl") == (void*)&ioctl);
+
+    /* The device file decides, without HIP or HSA: whoever has them linked in comes by nothing else. */
+    const int kfd = open("/dev/zero", O_RDWR);
+    errno = 77;
+    CHECK(ioctl(kfd, _IOR('K', 1, int[2]), &waiting) == 0 && errno == 77);
+    CHECK(engine()->amd_attached == 1 && engine()->amd_ioctls == 1 && *kfd_type == 4);
+    CHECK(ioctl(pipes[0], KDGETMODE, &waiting) == -1 && errno == ENOTTY);
+    CHECK(ioctl(pipes[0], FIONREAD, &waiting) == 0 && waiting == 3);
+    CHECK(engine()->amd_attached == 1);
+    return 0;
+}
