@@ -14,9 +14,9 @@ namespace sim::kfd {
 
 class KernelTest : public ::testing::Test {
   protected:
-    // Kernels are never destroyed, because their threads never end.
+    // Kernels are never destroyed, because their threads never end; nor is what these look at.
     void start(const std::string& gpus, const std::string& faults = "") {
-        kernel = new Kernel(gpus, faults);
+        kernel = keep(new Kernel(gpus, faults));
     }
 
     int set_mask(unsigned queue, const Mask& mask, unsigned bits) {
@@ -31,7 +31,7 @@ class KernelTest : public ::testing::Test {
     };
 
     kfd_ioctl_create_queue_args queue_args(unsigned gpu, unsigned type) {
-        Ring& ring = *new Ring;
+        Ring& ring = *keep(new Ring);
         kfd_ioctl_create_queue_args args{};
         args.ring_base_address = reinterpret_cast<std::uintptr_t>(ring.packets.data());
         args.read_pointer_address = reinterpret_cast<std::uintptr_t>(&ring.read);
@@ -54,6 +54,14 @@ class KernelTest : public ::testing::Test {
     int destroy(unsigned queue) {
         kfd_ioctl_destroy_queue_args args{queue, 0};
         return kernel->ioctl(AMDKFD_IOC_DESTROY_QUEUE, &args);
+    }
+
+    // Reachable for ever, for the leak checker.
+    template <typename Type>
+    static Type* keep(Type* object) {
+        static auto& kept = *new std::vector<Type*>;
+        kept.push_back(object);
+        return object;
     }
 
     Kernel* kernel = nullptr;
