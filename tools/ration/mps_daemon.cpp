@@ -51,7 +51,9 @@ bool wait_until(const std::function<bool()>& done, std::chrono::milliseconds lim
 // A directory of ours: made if missing, and never somebody else's or a symbolic link.
 void own_directory(const std::string& path, mode_t mode) {
     struct stat status {};
-    if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST) {
+    if (mkdir(path.c_str(), mode) == 0) {
+        chmod(path.c_str(), mode);  // the umask may have taken from it
+    } else if (errno != EEXIST) {
         throw Failure(kFailed, with_errno("cannot make " + path, errno));
     }
     if (lstat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) ||
@@ -64,7 +66,7 @@ void own_directory(const std::string& path, mode_t mode) {
 // /run/ration as config/ration.tmpfiles.conf makes it: every user keeps a part of it.
 void make_shared_root(const std::string& path) {
     if (mkdir(path.c_str(), 0755) == 0) {
-        chmod(path.c_str(), 01777);  // not by mkdir: the umask would take from it
+        chmod(path.c_str(), 01777);  // the umask may have taken from it
     } else if (errno != EEXIST) {
         throw Failure(kFailed, with_errno("cannot make " + path, errno));
     }
@@ -111,10 +113,11 @@ bool gone(const cuda::MpsPipe& daemon) {
     return state == cuda::PipeState::kDead || state == cuda::PipeState::kAbsent;
 }
 
-// The daemon and its servers, which are its children, whether or not it still answers.
-void kill_daemon(pid_t daemon) {
+// The daemon and its servers, which are its children, whether or not it still answers. False if there
+// is no such daemon.
+bool kill_daemon(pid_t daemon) {
     if (daemon <= 0 || !is_daemon(daemon)) {
-        return;
+        return false;
     }
     std::vector<pid_t> pids{daemon};
     std::ifstream children(fmt::format("/proc/{}/task/{}/children", daemon, daemon));
@@ -126,6 +129,7 @@ void kill_daemon(pid_t daemon) {
             throw Failure(kFailed, with_errno(fmt::format("cannot kill process {}", pid), errno));
         }
     }
+    return true;
 }
 
 }  // namespace
@@ -226,8 +230,7 @@ bool stop_daemon(const cuda::MpsPipe& daemon, const StopPlan& plan) {
             throw;
         }
     }
-    if (!ended && plan.force) {
-        kill_daemon(daemon.pid);
+    if (!ended && plan.force && kill_daemon(daemon.pid)) {
         ended = wait_until([&] { return gone(daemon); }, 5s, "the MPS daemon's end");
     }
     if (ended) {

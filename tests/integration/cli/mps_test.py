@@ -88,12 +88,6 @@ class Mps(support.Case):
         self.assertEqual(self.states()["private"], "absent")
         self.assertEqual(os.listdir(self.pipe), [])
 
-    def test_force_kills_a_daemon_that_hangs(self):
-        pid = self.json("mps", "ensure")["pid"]
-        os.kill(pid, signal.SIGSTOP)
-        self.assertTrue(self.json("mps", "stop", "--force")["stopped"])
-        self.assertNotEqual(self.states()["private"], "alive")
-
     def test_status(self):
         self.assertIn("ration mps ensure", self.ration("mps", "status", code=1))
         self.json("mps", "ensure")
@@ -130,56 +124,12 @@ class Mps(support.Case):
             self.assertIn(option, line)
         self.assertEqual(self.states()["private"], "absent")
 
-    def test_no_control_program(self):
-        line = self.complaint("mps", "ensure", code=1, variables={"PATH": "/nowhere"})
-        self.assertIn("nvidia-cuda-mps-control", line)
-
-    def test_daemon_that_does_not_start(self):
-        self.write("bin/nvidia-cuda-mps-control", "#!/bin/sh\necho no driver here\nexit 3\n", 0o755)
-        line = self.complaint(
-            "mps", "ensure", code=1, variables={"PATH": f"{self.root}/bin:/usr/bin:/bin"}
-        )
-        self.assertIn("no driver here", line)
-
     def test_path_too_long_for_a_socket(self):
         line = self.complaint(
             "mps", "ensure", code=1,
             variables={"RATION_RUNTIME_DIR": f"{self.root}/" + "a" * 80},
         )
         self.assertIn("107 bytes", line)
-
-    def test_daemon_gets_no_share_of_its_own(self):
-        """Variables of a client would hold for all clients of the daemon."""
-        dump = f"env > {self.root}/dump\nexec {BUILD}/sim/bin/nvidia-cuda-mps-control \"$@\"\n"
-        self.write("bin/nvidia-cuda-mps-control", "#!/bin/sh\n" + dump, 0o755)
-        self.ration(
-            "mps", "ensure",
-            variables={
-                "PATH": f"{self.root}/bin:/usr/bin:/bin", "CUDA_VISIBLE_DEVICES": "0",
-                "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE": "10",
-                "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT": "0=1G",
-            },
-        )
-        seen = (self.root / "dump").read_text()
-        self.assertIn(f"CUDA_MPS_PIPE_DIRECTORY={self.pipe}", seen)
-        for name in ("CUDA_VISIBLE_DEVICES", "PERCENTAGE", "LIMIT"):
-            self.assertNotIn(name, seen)
-
-    def test_system_daemon_serves_where_there_is_no_private_one(self):
-        told = self.json("mps", "start", "--system", "--default-share", "50%")
-        self.assertEqual(told["pipe_directory"], f"{self.root}/run/mps/pipe")
-        self.assertEqual(self.json("mps", "ensure")["origin"], "system")
-        self.assertEqual(self.sms(), 32)
-        self.assertEqual(
-            json.loads(self.ration("run", "--share", "100%", "--", PROGRAM))["sms"], 66
-        )
-        self.ration("mps", "stop", "--system")
-        self.assertEqual(self.states()["system"], "absent")
-
-    @unittest.skipIf(os.geteuid() == 0, "for users")
-    def test_system_is_for_root(self):
-        del self.environment["RATION_RUNTIME_DIR"]
-        self.assertIn("root", self.complaint("mps", "start", "--system", code=1))
 
     def test_usage(self):
         self.complaint("mps", code=2)
