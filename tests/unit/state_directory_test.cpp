@@ -282,6 +282,19 @@ TEST_F(StateUsers, RecordIsOfTheUserWhoOwnsTheFile) {
     EXPECT_THAT(seen_by(0), testing::UnorderedElementsAre("54321:b", "54322:b"));
 }
 
+// Bob got a file of his into Alice's directory: by a hard link while others could write to it, say.
+TEST_F(StateUsers, AFileOfSomebodyElseIsNotBelieved) {
+    make_system();
+    ASSERT_EQ(publish_as(kAlice, "a"), 0);
+    const std::string file = places_.system + "/u54321/" + kFileName;
+    EXPECT_THAT(seen_by(0), testing::ElementsAre("54321:a"));
+    ASSERT_EQ(chown(file.c_str(), kBob, kBob), 0);
+    EXPECT_THAT(seen_by(0), testing::IsEmpty());
+    std::vector<std::string> notes;
+    list_in(places_, find_directory(places_, 0, std::nullopt, false), &notes);
+    EXPECT_THAT(notes, testing::ElementsAre(HasSubstr("is not a records file of uid 54321")));
+}
+
 TEST_F(StateUsers, RootMakesNoDirectoryForOthers) {
     make_system();
     EXPECT_EQ(find_directory(places_, kAlice, std::nullopt, true).kind, Kind::kSystem);

@@ -169,6 +169,19 @@ policy::Inline merged_inline(const ShareOptions& options) {
     return merged;
 }
 
+// A share within a share only narrows, and what a policy will give cannot be told from here.
+void refuse_to_leave_outer_flags() {
+    for (const Flag& flag : flags()) {
+        const std::string outer = own_environment(flag.variable).value_or("");
+        if (flag.field != &policy::Inline::name && !outer.empty()) {
+            throw Failure(kUsage, fmt::format("{}={} is in the environment, from an outer `ration "
+                                              "run`, and --policy could widen it: leave --policy "
+                                              "out, or unset {}",
+                                              flag.variable, outer, flag.variable));
+        }
+    }
+}
+
 }  // namespace
 
 void add_share_options(CLI::App& app, ShareOptions& options) {
@@ -217,6 +230,7 @@ Changes changes_of(const ShareOptions& options) {
                           "--policy and flags such as --share exclude each other: write the share "
                           "into the policy, or leave the policy out");
         }
+        refuse_to_leave_outer_flags();
         // Absolute, because the program may change its directory before its first GPU call.
         std::error_code error;
         const auto path = std::filesystem::absolute(options.policy, error);

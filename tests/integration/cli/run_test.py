@@ -47,13 +47,21 @@ class Started(support.Case):
         ):
             self.assertIn(line + "\n", printed)
 
-    def test_policy_is_absolute_and_drops_outer_flags(self):
+    def test_policy_is_absolute(self):
         self.write("policy.toml", 'schema = 1\n[[rule]]\nuse = "ignore"\n')
         printed = self.ration(
-            "run", "--policy", "policy.toml", "--", "env", variables={"RATION_SHARE": "25%"}
+            "run", "--policy", "policy.toml", "--", "env", variables={"RATION_NAME": "mine"}
         )
         self.assertIn(f"RATION_POLICY={self.root}/policy.toml\n", printed)
-        self.assertNotIn("RATION_SHARE", printed)
+        self.assertNotIn("RATION_NAME", printed)
+
+    def test_policy_within_a_share_could_widen_it(self):
+        self.write("policy.toml", 'schema = 1\n[[rule]]\nuse = "ignore"\n')
+        for option, value in (("--share", "25%"), ("--memory", "2GiB"), ("--device", "0")):
+            inner = [RATION, "run", "--policy", "policy.toml", "--", "true"]
+            line = self.complaint("run", option, value, "--", *inner, code=2)
+            self.assertIn(f"RATION_{option[2:].upper()}={value}", line)
+            self.assertIn("leave --policy out", line)
 
     def test_outer_flags_stay(self):
         printed = self.ration(

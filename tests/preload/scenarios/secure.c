@@ -9,6 +9,8 @@ int main(void) {
     CHECK(getenv("RATION_POLICY") != NULL);
     CHECK(cuInit(0) == 0 && cuCtxSetCurrent(NULL) == 0);
     CHECK(!is_mapped("libration-engine.so"));
+    void* const driver = dlopen("libcuda.so.1", RTLD_LAZY);
+    CHECK(driver != NULL && lies_in(dlsym(driver, "cuCtxSetCurrent"), "libcuda.so.1"));
     void* found = NULL;
     CHECK(cuGetProcAddress_v2("cuInit", &found, 12000, 0, NULL) == 0);
     CHECK(lies_in(found, "libcuda.so.1"));
