@@ -1,5 +1,6 @@
 #include "shim/engine/amd_hooks.h"
 
+#include <cxxabi.h>
 #include <errno.h>
 
 #include <algorithm>
@@ -28,6 +29,8 @@ Result guarded(Result no_memory, Logic logic, Arguments... arguments) {
         if (real == nullptr) return no_memory;
         if (session.nested(library_of(hook))) return real(arguments...);
         return logic(session);
+    } catch (abi::__forced_unwind&) {  // a thread that is cancelled
+        throw;
     } catch (...) {
         return no_memory;
     }
@@ -185,6 +188,8 @@ int amd_hook::ioctl(int descriptor, unsigned long number, void* argument) {
         const int result = AmdSession::current().ioctl({descriptor, number, argument});
         if (result >= 0) errno = before;
         return result;
+    } catch (abi::__forced_unwind&) {
+        throw;
     } catch (...) {
         errno = ENOMEM;
         return -1;

@@ -3,15 +3,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <memory>
+#include <new>
 
 #include "shim/amd/device_file.h"
 #include "shim/amd/grant.h"
 #include "shim/engine/amd_hooks.h"
 #include "shim/engine/log.h"
-#include "shim/state/turn.h"
 
 namespace ration::engine {
 namespace {
@@ -20,20 +21,10 @@ using amd::DeviceLimit;
 using amd::kfd::Request;
 
 std::atomic<AmdSession*> newest{nullptr};
-state::Turn::Word beginning{0};
 
 std::optional<std::string> variable(const std::string& name) {
     const char* const value = getenv(name.c_str());
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-}
-
-AmdRuling rule_here() {
-    const policy::Found found = policy::find(&variable);
-    for (const policy::Diagnostic& place : found.passed_over) {
-        log::write(log::Level::kInfo, "does not count: " + format(place));
-    }
-    return rule_amd(found, policy::this_process(),
-                    {&variable, [] { return amd::read_topology(); }});
 }
 
 amd::Quota::Limits memory_of(const amd::Plan& plan) {
@@ -57,11 +48,12 @@ std::string plan_text(const amd::Plan& plan) {
 
 }  // namespace
 
-AmdSession::AmdSession(const ration_front& front, AmdSession* former, AmdRuling ruling)
+AmdSession::AmdSession(const ration_front& front, AmdSession* former, Findings findings)
     : front_(front),
       former_(former),
-      pid_(getpid()),
-      ruling_(std::move(ruling)),
+      generation_(host::generation()),
+      ruling_(std::move(findings.ruling)),
+      passed_over_(std::move(findings.passed_over)),
       ioctl_(real<Hook::ioctl>()),
       overlay_({}, ruling_.plan.lasting),
       queues_(ioctl_, ruling_.plan.devices,
@@ -69,60 +61,77 @@ AmdSession::AmdSession(const ration_front& front, AmdSession* former, AmdRuling 
                [this](const std::string& line) { complain(line); }},
               ruling_.on_error == policy::OnError::kWarn),
       quota_(ioctl_, memory_of(ruling_.plan)),
-      recorder_(ruling_.record) {}
+      recorder_(ruling_.record) {
+    if (ruling_.kind == AmdRuling::Kind::kRefused) stage_ = Stage::kRefused;
+    if (ruling_.kind == AmdRuling::Kind::kConfined) stage_ = Stage::kConfined;
+}
 
+AmdSession::Findings AmdSession::find_out() {
+    const policy::Found found = policy::find(&variable);
+    Findings findings;
+    for (const policy::Diagnostic& place : found.passed_over) {
+        findings.passed_over.push_back("does not count: " + format(place));
+    }
+    findings.ruling =
+        rule_amd(found, policy::this_process(), {&variable, [] { return amd::read_topology(); }});
+    return findings;
+}
+
+// A library that is not there yet is hooked too: HIP may load HSA late.
 void AmdSession::begin(const ration_front& front) {
-    const state::Turn turn(beginning);
-    replace(front);
-}
-
-void AmdSession::replace(const ration_front& front) {
     AmdSession* const former = newest.load(std::memory_order_acquire);
-    const bool forked = former != nullptr && former->pid_ != getpid();
-    if (former != nullptr && !forked) former->end();
-    auto* const session = new AmdSession(front, former, rule_here());
-    newest.store(session, std::memory_order_release);
-    session->start(forked);
-}
-
-// A front that attaches a second time replaces the session; a process has one record.
-void AmdSession::end() {
-    const std::lock_guard lock(mutex_);
-    recorder_.close();
+    std::unique_ptr<AmdSession> session(new AmdSession(front, former, find_out()));
+    std::array<void*, kHookCount> targets{};
+    for (unsigned row = 0; row < kHookCount; ++row) {
+        const auto hook = static_cast<Hook>(row);
+        const bool hooked = vendor_of(hook) == Vendor::kAmd &&
+                            session->stage_ != Stage::kUntouched && session->needed(hook);
+        targets[row] = hooked ? amd_hook_function(hook) : nullptr;
+    }
+    const auto commit = [](void* ours) { static_cast<AmdSession*>(ours)->commit(); };
+    if (front.install(kAmd, targets.data(), commit, session.get()) == 0) return;
+    session.release()->announce();
 }
 
 AmdSession& AmdSession::current() {
     AmdSession* session = newest.load(std::memory_order_acquire);
-    if (session->pid_ == getpid()) return *session;
-    const state::Turn turn(beginning);
+    if (session->ours() || session->front_.decide(kAmd) == 0) return *session;
     session = newest.load(std::memory_order_acquire);
-    if (session->pid_ != getpid()) replace(session->front_);
-    return *newest.load(std::memory_order_acquire);
+    if (!session->ours()) throw std::bad_alloc();
+    return *session;
 }
 
-void AmdSession::start(bool routed_before) {
+// Between the front's decision and the first call that it lets through. ROCr reads its list of
+// devices once, while it is initialised, and that is still to come: by hsa_init, which HIP calls
+// too.
+void AmdSession::commit() {
+    newest.store(this, std::memory_order_release);
+    if (ruling_.kind == AmdRuling::Kind::kUntouched) return;
+    try {
+        overlay_.enter();
+        overlay_.leave();
+    } catch (...) {  // no memory: as if the policy had named no device
+    }
+}
+
+// Once in a process, by the thread that came first.
+void AmdSession::announce() {
+    for (const std::string& line : passed_over_) log::write(log::Level::kInfo, line);
     if (ruling_.kind == AmdRuling::Kind::kUntouched) {
         log::write(log::Level::kInfo, "no share of AMD GPUs for this process");
-        if (routed_before) route_all(false);
         return;
     }
     const bool refused = ruling_.kind == AmdRuling::Kind::kRefused;
     for (const std::string& line : ruling_.lines) {
         log::write(refused ? log::Level::kError : log::Level::kWarn, line);
     }
-    recorder_.publish();
-    // ROCr reads its list of devices once, while it is initialised, and that is still to come: by
-    // hsa_init, which HIP calls too.
-    overlay_.enter();
-    overlay_.leave();
-    if (ruling_.kind == AmdRuling::Kind::kUnshared) {
-        if (routed_before) route_all(false);
-        return;
+    {
+        const std::lock_guard lock(mutex_);
+        recorder_.publish();
     }
+    if (ruling_.kind == AmdRuling::Kind::kUnshared) return;
     log::write(log::Level::kDebug, ruling_.record.partition + " by " + ruling_.record.policy + ":" +
                                        plan_text(ruling_.plan));
-    stage_ = refused ? Stage::kRefused : Stage::kConfined;
-    route_all(true);
 }
 
 bool AmdSession::needed(Hook hook) const {
@@ -136,16 +145,6 @@ bool AmdSession::needed(Hook hook) const {
             return !memory_of(ruling_.plan).empty();
         default:
             return true;
-    }
-}
-
-// A library that is not there yet is hooked too: HIP may load HSA late.
-void AmdSession::route_all(bool to_us) const {
-    for (unsigned row = 0; row < kHookCount; ++row) {
-        const auto hook = static_cast<Hook>(row);
-        if (vendor_of(hook) != Vendor::kAmd) continue;
-        const bool ours = to_us && needed(hook);
-        front_.route(row, ours ? amd_hook_function(hook) : nullptr);
     }
 }
 
@@ -193,6 +192,7 @@ void AmdSession::not_masked(const std::string& line) {
 
 int AmdSession::ioctl(const amd::kfd::Call& call) {
     const Request request = amd::kfd::request_of(call.number);
+    if (!ours()) return amd::kfd::pass(ioctl_, call);
     const bool all_fail = refused();
     if ((request == Request::kOther && !all_fail) || call.argument == nullptr ||
         !amd::is_device_file(call.descriptor)) {

@@ -1,12 +1,12 @@
 // One process's course on AMD GPUs: decided, then queue by queue.
 #pragma once
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <mutex>
 #include <optional>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "shim/amd/queues.h"
 #include "shim/amd/quota.h"
@@ -15,6 +15,7 @@
 #include "shim/engine/boundary.h"
 #include "shim/engine/recorder.h"
 #include "shim/host/environment.h"
+#include "shim/host/generation.h"
 #include "shim/preload/signatures.h"
 
 namespace ration::engine {
@@ -22,10 +23,13 @@ namespace ration::engine {
 // Never destroyed: threads may be inside its calls until the process ends.
 class AmdSession {
   public:
-    // Begins the session of this process: decides, and routes the hooks that the decision needs.
+    // Works out what is to become of this process and hands it to the front, which takes that of
+    // the thread that comes first. Only then anything is said, recorded or changed.
     static void begin(const ration_front& front);
 
-    // This process's session. A forked child finds its parent's and begins its own.
+    // This process's session. A forked child finds its parent's and has the front decide anew.
+    // Throws std::bad_alloc if that cannot be. A thread that is about the decision gets what there
+    // is, which lets its call pass through.
     static AmdSession& current();
 
     // The library's own function. Null if the library is not loaded or lacks it.
@@ -42,8 +46,9 @@ class AmdSession {
         return real<hook>()(arguments...);
     }
 
-    // Whether this call comes from within the library.
-    bool nested(Library library) const { return depth(front_, library) > 0; }
+    // Whether this call comes from within the library, or from within the work on the decision of
+    // a forked child.
+    bool nested(Library library) const { return depth(front_, library) > 0 || !ours(); }
 
     // Whether HIP and HSA are to find no device, and no stream is to be had.
     bool refused() const { return stage_.load(std::memory_order_acquire) == Stage::kRefused; }
@@ -71,6 +76,8 @@ class AmdSession {
   private:
     enum class Stage { kUntouched, kConfined, kRefused };
 
+    static constexpr auto kAmd = static_cast<std::uint32_t>(Vendor::kAmd);
+
     static int& depth(const ration_front& front, Library library) {
         return *front.depth(static_cast<std::uint32_t>(library));
     }
@@ -88,13 +95,19 @@ class AmdSession {
         int& depth_;
     };
 
-    AmdSession(const ration_front& front, AmdSession* former, AmdRuling ruling);
+    // What was found, and what is to be said of it once this is the process's session.
+    struct Findings {
+        AmdRuling ruling;
+        std::vector<std::string> passed_over;
+    };
+    static Findings find_out();
 
-    static void replace(const ration_front& front);
-    void start(bool routed_before);
-    void end();
+    AmdSession(const ration_front& front, AmdSession* former, Findings findings);
+
+    bool ours() const { return generation_ == host::generation(); }
+    void commit();
+    void announce();
     bool needed(Hook hook) const;
-    void route_all(bool to_us) const;
     void* real_address(Hook hook) const;
     void granted();
     void not_masked(const std::string& line);
@@ -102,8 +115,9 @@ class AmdSession {
 
     const ration_front& front_;
     AmdSession* const former_;  // the parent's: leaked on purpose, and kept reachable
-    const pid_t pid_;
+    const std::uint32_t generation_;
     const AmdRuling ruling_;
+    const std::vector<std::string> passed_over_;
     const amd::kfd::Ioctl ioctl_;
     host::Overlay overlay_;
     amd::Queues queues_;

@@ -22,9 +22,9 @@ int attach(const ration_front& front, Codes codes, char* reason, uint32_t capaci
     const ration::engine::ErrnoKeeper keeper;
     if (front.abi != RATION_ENGINE_ABI || front.hook_count < ration::kHookCount) {
         snprintf(reason, capacity,
-                 "libration.so and libration-engine.so are of different versions (%u and %u): "
-                 "restart the job or reinstall ration",
-                 front.abi, RATION_ENGINE_ABI);
+                 "libration.so (interface %u, %u hooks) and libration-engine.so (interface %u, %u "
+                 "hooks) are of different versions: restart the job or reinstall ration",
+                 front.abi, front.hook_count, RATION_ENGINE_ABI, ration::kHookCount);
         return codes.other_version;
     }
     try {

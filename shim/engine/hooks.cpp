@@ -1,5 +1,7 @@
 #include "shim/engine/hooks.h"
 
+#include <cxxabi.h>
+
 #include <vector>
 
 #include "shim/cuda/affinity.h"
@@ -12,12 +14,15 @@ namespace {
 using cuda::Driver;
 using engine::Session;
 
-// Nothing is thrown into the program, which may not be C++ at all.
+// Nothing is thrown into the program, which may not be C++ at all. The exception to it is libc's: a
+// thread that is cancelled inside the driver unwinds through here, and must not be held up.
 template <class Logic>
 CUresult guarded(Logic logic) {
     const engine::ErrnoKeeper keeper;
     try {
         return logic(Session::current());
+    } catch (abi::__forced_unwind&) {
+        throw;
     } catch (...) {
         return CUDA_ERROR_OUT_OF_MEMORY;
     }

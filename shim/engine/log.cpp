@@ -100,11 +100,9 @@ std::string expand(std::string_view pattern, int pid, std::string_view host) {
     return file;
 }
 
-bool wanted(Level level) { return level != Level::kOff && level <= threshold(); }
-
 void write(Level level, std::string_view text) {
     const ErrnoKeeper keeper;
-    if (!wanted(level)) return;
+    if (level == Level::kOff || level > threshold()) return;
     const std::string where = destination();
     const bool to_terminal = where == "stderr";
     if (level <= Level::kWarn || to_terminal) to_stderr(text);

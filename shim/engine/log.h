@@ -15,9 +15,6 @@ enum class Level { kOff, kError, kWarn, kInfo, kDebug };
 // never raises SIGPIPE.
 void write(Level level, std::string_view text);
 
-// Whether a line of this level goes anywhere: for text that is costly to compose.
-bool wanted(Level level);
-
 // `pattern` with its %p, %h and %% replaced; any other % stays.
 std::string expand(std::string_view pattern, int pid, std::string_view host);
 

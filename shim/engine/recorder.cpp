@@ -29,7 +29,8 @@ void Recorder::publish() {
 
 // Worth a warning where a share is held that `ration ps` and a pool's other members do not see.
 void Recorder::say_unrecorded(const std::string& why) const {
-    const bool has_share = record_.state == state::State::kStarting;
+    const bool has_share =
+        record_.state == state::State::kStarting || record_.state == state::State::kGranted;
     log::write(has_share ? log::Level::kWarn : log::Level::kInfo,
                "runs unrecorded, so `ration ps` does not show this process: " + why);
 }

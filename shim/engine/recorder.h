@@ -20,9 +20,6 @@ class Recorder {
     // `describe` writes the grant into the record.
     void publish_grant(const std::function<void(state::Record&)>& describe);
 
-    // Gives the record's place up; nothing is published any more.
-    void close() { publisher_.reset(); }
-
     const state::Record& record() const { return record_; }
 
   private:

@@ -1,7 +1,10 @@
 #include "shim/engine/session.h"
 
 #include <stdlib.h>
-#include <unistd.h>
+
+#include <memory>
+#include <new>
+#include <utility>
 
 #include "shim/cuda/admission.h"
 #include "shim/cuda/context_error.h"
@@ -9,6 +12,7 @@
 #include "shim/engine/hooks.h"
 #include "shim/engine/log.h"
 #include "shim/engine/totals.h"
+#include "shim/host/generation.h"
 #include "shim/policy/search.h"
 #include "shim/state/turn.h"
 
@@ -17,8 +21,10 @@ namespace {
 
 using cuda::Refusal;
 
+using host::HeldSignals;
+
 std::atomic<Session*> newest{nullptr};
-state::Turn::Word beginning{0};
+state::Turn::Word taking_back{0};
 
 std::optional<std::string> variable(const std::string& name) {
     const char* const value = getenv(name.c_str());
@@ -30,14 +36,6 @@ cuda::Surroundings surroundings() {
                 return cuda::probe_pipes(variable(cuda::kMpsPipeVariable),
                                          runtime_directory(false));
             }};
-}
-
-Ruling rule_here() {
-    const policy::Found found = policy::find(&variable);
-    for (const policy::Diagnostic& place : found.passed_over) {
-        log::write(log::Level::kInfo, "does not count: " + format(place));
-    }
-    return rule(found, policy::this_process(), surroundings());
 }
 
 // What the driver is told, for RATION_LOG_LEVEL=debug.
@@ -55,77 +53,109 @@ std::string with_code(const std::string& what, CUresult code) {
 
 }  // namespace
 
-Session::Session(const ration_front& front, Session* former, Ruling ruling)
+Session::Session(const ration_front& front, Session* former, Findings findings)
     : front_(front),
       former_(former),
-      pid_(getpid()),
+      generation_(host::generation()),
       driver_(driver_table(front)),
-      ruling_(std::move(ruling)),
+      ruling_(std::move(findings.ruling)),
+      passed_over_(std::move(findings.passed_over)),
       overlay_(ruling_.plan.temporary, ruling_.plan.lasting),
-      recorder_(ruling_.record) {}
+      recorder_(ruling_.record) {
+    for (unsigned hook = 0; hook < kHookCount; ++hook) {
+        present_[hook] = library_of(hook) == Library::CUDA && front.real(hook) != nullptr;
+    }
+    code_ = ruling_.code;
+    if (ruling_.kind == Ruling::Kind::kRefused) stage_ = Stage::kRefused;
+    if (ruling_.kind == Ruling::Kind::kConfined) stage_ = Stage::kWaiting;
+}
+
+Session::Findings Session::find_out() {
+    const policy::Found found = policy::find(&variable);
+    Findings findings;
+    for (const policy::Diagnostic& place : found.passed_over) {
+        findings.passed_over.push_back("does not count: " + format(place));
+    }
+    findings.ruling = rule(found, policy::this_process(), surroundings());
+    return findings;
+}
 
 void Session::begin(const ration_front& front) {
-    const state::Turn turn(beginning);
-    replace(front);
-}
-
-void Session::replace(const ration_front& front) {
     Session* const former = newest.load(std::memory_order_acquire);
-    const bool forked = former != nullptr && former->pid_ != getpid();
-    // The parent may have been inside cuInit in another thread.
-    if (forked) former->overlay_.leave_in_child();
-    if (former != nullptr && !forked) former->end();
-    auto* const session = new Session(front, former, rule_here());
-    newest.store(session, std::memory_order_release);
-    session->start(forked);
+    if (former != nullptr) former->take_back_in_child();
+    std::unique_ptr<Session> session(new Session(front, former, find_out()));
+    std::array<void*, kHookCount> targets{};
+    for (unsigned hook = 0; hook < kHookCount; ++hook) {
+        const bool hooked = session->stage_ != Stage::kUntouched && session->present_[hook];
+        targets[hook] = hooked ? hook_function(static_cast<Hook>(hook)) : nullptr;
+    }
+    const auto commit = [](void* ours) { static_cast<Session*>(ours)->commit(); };
+    if (front.install(kNvidia, targets.data(), commit, session.get()) == 0) return;
+    session.release()->announce();
 }
 
-// A front that attaches a second time replaces the session; a process has one record.
-void Session::end() {
-    const std::lock_guard lock(mutex_);
-    recorder_.close();
+// The parent may have been inside cuInit in another thread.
+void Session::take_back_in_child() {
+    const std::uint32_t here = host::generation();
+    if (generation_ == here) return;
+    const state::Turn turn(taking_back);
+    if (std::exchange(taken_back_in_, here) != here) overlay_.leave_in_child();
 }
 
 Session& Session::current() {
     Session* session = newest.load(std::memory_order_acquire);
-    if (session->pid_ == getpid()) return *session;
-    // Several threads of a child may come here at once: the first begins, the others find its
-    // session.
-    const state::Turn turn(beginning);
+    if (session->generation_ == host::generation()) return *session;
+    if (session->front_.decide(kNvidia) == 0) return *session;
     session = newest.load(std::memory_order_acquire);
-    if (session->pid_ != getpid()) replace(session->front_);
-    return *newest.load(std::memory_order_acquire);
+    if (session->generation_ != host::generation()) throw std::bad_alloc();
+    return *session;
 }
 
-void Session::start(bool routed_before) {
+// From within the driver, or from within the work on the decision of a forked child.
+bool Session::passes_through() const {
+    return *front_.depth(kCuda) > 0 || generation_ != host::generation();
+}
+
+// Between the front's decision and the first call that it lets through.
+void Session::commit() {
+    newest.store(this, std::memory_order_release);
+    if (ruling_.kind != Ruling::Kind::kUnshared) return;
+    try {
+        overlay_.enter();
+        overlay_.leave();
+    } catch (...) {  // no memory: as if the policy had named no device
+    }
+}
+
+// Once in a process, by the thread that came first. Another may have read the grant meanwhile: the
+// record that is published is the newest one.
+void Session::announce() {
+    for (const std::string& line : passed_over_) log::write(log::Level::kInfo, line);
     if (ruling_.kind == Ruling::Kind::kUntouched) {
         log::write(log::Level::kInfo, "no share for this process");
-        if (routed_before) route_all(false);
         return;
     }
     const bool refused = ruling_.kind == Ruling::Kind::kRefused;
     for (const std::string& line : ruling_.lines) {
         log::write(refused ? log::Level::kError : log::Level::kWarn, line);
     }
-    recorder_.publish();
-    if (ruling_.kind == Ruling::Kind::kUnshared) {
-        overlay_.enter();
-        overlay_.leave();
-        if (routed_before) route_all(false);
-        return;
+    {
+        const std::lock_guard lock(mutex_);
+        recorder_.publish();
     }
+    if (ruling_.kind == Ruling::Kind::kUnshared) return;
     log::write(log::Level::kDebug, ruling_.record.partition + " by " + ruling_.record.policy +
                                        "; tells the driver:" + edits_text(ruling_.plan));
-    code_ = ruling_.code;
-    stage_ = refused ? Stage::kRefused : Stage::kWaiting;
-    route_all(true);
 }
 
-// An entry point that this driver lacks stays the front's.
+// An entry point that this driver lacks stays the front's. So does cuInit, until it has succeeded:
+// then it goes to the driver for good, and a child that is forked later gets the driver's own
+// refusal. What is routed back here has been verified, and so the driver is initialised.
 void Session::route(Hook hook, bool to_us) const {
-    const auto row = static_cast<uint32_t>(hook);
-    const bool ours = to_us && front_.real(row) != nullptr;
-    front_.route(row, ours ? hook_function(hook) : nullptr);
+    void* target = nullptr;
+    if (to_us && has(hook)) target = hook_function(hook);
+    if (!to_us && hook == Hook::cuInit) target = reinterpret_cast<void*>(driver_.cuInit);
+    front_.route(static_cast<uint32_t>(hook), target);
 }
 
 void Session::route_all(bool to_us) const {
@@ -134,19 +164,17 @@ void Session::route_all(bool to_us) const {
     }
 }
 
+// Where the thread is cancelled, too, the environment is taken back.
 CUresult Session::real_init(unsigned int flags) {
-    overlay_.enter();
-    CUresult result;
-    {
-        const Deeper deeper(*this);
-        result = driver_.cuInit(flags);
-    }
-    overlay_.leave();
-    return result;
+    const host::Uncancelled uncancelled;
+    const host::Overlay::Inside inside(overlay_);
+    const Deeper deeper(*this);
+    const host::Uncancelled::Pause pause(uncancelled);
+    return driver_.cuInit(flags);
 }
 
 CUresult Session::init(unsigned int flags) {
-    if (*front_.depth(kCuda) > 0) return driver_.cuInit(flags);
+    if (passes_through()) return driver_.cuInit(flags);
     switch (stage_.load(std::memory_order_acquire)) {
         case Stage::kRefused:
             return code_;
@@ -163,6 +191,8 @@ CUresult Session::init(unsigned int flags) {
 }
 
 void Session::init_failed(CUresult code) {
+    const HeldSignals held(HeldSignals::Which::kHandled);
+    const host::Uncancelled uncancelled;
     const std::lock_guard lock(mutex_);
     cuda::Grant wanted;
     wanted.mechanism = ruling_.plan.applied == cuda::Applied::kMps ? "mps" : "none";
@@ -176,30 +206,34 @@ void Session::init_failed(CUresult code) {
                       line.value_or(with_code("the driver's cuInit", code)));
 }
 
-// Reads the grant back. Whoever comes first from the real cuInit does it and the others wait;
-// nobody waits here for a thread that is inside the real cuInit.
+// Reads the grant back. All who come from the real cuInit before it is known do so by themselves,
+// since NVML may have to be loaded for it, and the first that is ready is believed: nobody waits
+// for the loader, or for a thread that is inside the real cuInit.
 CUresult Session::settle() {
-    const std::lock_guard lock(mutex_);
-    if (stage_ == Stage::kRefused) return code_;
-    if (stage_ != Stage::kWaiting) return CUDA_SUCCESS;
-    overlay_.tidy();
+    const HeldSignals held(HeldSignals::Which::kHandled);
+    const host::Uncancelled uncancelled;
     const Deeper deeper(*this);
     const auto readings = cuda::read_devices(driver_, ruling_.plan.applied == cuda::Applied::kMig);
     // A thread of a tool may come back from its cuInit before the driver is ready.
     if (readings.code == CUDA_ERROR_NOT_INITIALIZED) return CUDA_SUCCESS;
-    if (readings.code != CUDA_SUCCESS) {
-        return refuse(
-            {CUDA_ERROR_NOT_PERMITTED, "the grant cannot be read back: " +
-                                           with_code("the driver's device query", readings.code) +
-                                           "; run `ration doctor`"});
-    }
-    const auto judged = judge(readings.devices);
+    const auto judged = judge(readings);
+    const std::lock_guard lock(mutex_);
+    if (stage_ == Stage::kRefused) return code_;
+    if (stage_ != Stage::kWaiting) return CUDA_SUCCESS;
+    overlay_.tidy();
     if (const Refusal* refusal = cuda::refusal_of(judged)) return refuse(*refusal);
     accept(std::get<cuda::Grant>(judged));
     return CUDA_SUCCESS;
 }
 
-cuda::Or<cuda::Grant> Session::judge(const std::vector<cuda::Reading>& readings) {
+cuda::Or<cuda::Grant> Session::judge(const cuda::Readings& read) const {
+    if (read.code != CUDA_SUCCESS) {
+        return Refusal{
+            CUDA_ERROR_NOT_PERMITTED,
+            "the grant cannot be read back: " + with_code("the driver's device query", read.code) +
+                "; run `ration doctor`"};
+    }
+    const auto& readings = read.devices;
     TotalsSource totals(ruling_.plan, readings);
     auto judged = cuda::verify(ruling_.plan, readings, totals.remembered());
     const auto* grant = std::get_if<cuda::Grant>(&judged);
@@ -260,6 +294,7 @@ CUresult Session::before_context() {
 
 CUresult Session::after_context(CUresult result) {
     if (stage_.load(std::memory_order_acquire) != Stage::kGranted) return result;
+    const HeldSignals held(HeldSignals::Which::kAll);
     const std::lock_guard lock(mutex_);
     if (stage_ == Stage::kRefused) return result == CUDA_SUCCESS ? code_.load() : result;
     if (all_checked()) return result;

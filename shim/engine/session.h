@@ -1,12 +1,13 @@
 // One process's course: decided, initialised, verified, first context.
 #pragma once
 
-#include <sys/types.h>
-
+#include <array>
 #include <atomic>
 #include <mutex>
 #include <optional>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "shim/cuda/driver.h"
 #include "shim/cuda/verify.h"
@@ -14,6 +15,7 @@
 #include "shim/engine/recorder.h"
 #include "shim/engine/ruling.h"
 #include "shim/host/environment.h"
+#include "shim/host/undisturbed.h"
 #include "shim/preload/hooks.h"
 
 namespace ration::engine {
@@ -21,11 +23,14 @@ namespace ration::engine {
 // Never destroyed: threads may be inside its calls until the process ends.
 class Session {
   public:
-    // Begins the session of this process: decides, and routes the hooks that the decision needs.
+    // Works out what is to become of this process and hands it to the front, which takes that of
+    // the thread that comes first. Only then anything is said, recorded or changed.
     static void begin(const ration_front& front);
 
-    // This process's session. A forked child finds its parent's and begins its own: what was
-    // decided there, and the locks that other threads held there, mean nothing here.
+    // This process's session. A forked child finds its parent's and has the front decide anew: what
+    // was decided there, and the locks that other threads held there, mean nothing here. Throws
+    // std::bad_alloc if that cannot be. A thread that is about the decision gets what there is,
+    // which lets its call pass through.
     static Session& current();
 
     // cuInit. No lock is held across the real call: a tool that the driver loads there may start
@@ -36,10 +41,14 @@ class Session {
     // that is refused after all.
     template <class Call, class Undo>
     CUresult context(Call call, Undo undo) {
-        if (*front_.depth(kCuda) > 0) return call();
+        if (passes_through()) return call();
         if (const CUresult code = before_context()) return code;
+        const host::Uncancelled uncancelled;
         const Deeper deeper(*this);
-        const CUresult result = call();
+        const CUresult result = [&] {
+            const host::Uncancelled::Pause pause(uncancelled);
+            return call();
+        }();
         const CUresult code = after_context(result);
         if (result == CUDA_SUCCESS && code != CUDA_SUCCESS) undo();
         return code;
@@ -51,14 +60,23 @@ class Session {
     const cuda::Driver& driver() const { return driver_; }
 
   private:
+    friend class Fakes;  // the tests' front, under which one process has several sessions
+
     static constexpr auto kCuda = static_cast<std::uint32_t>(Library::CUDA);
+    static constexpr auto kNvidia = static_cast<std::uint32_t>(Vendor::kNvidia);
 
-    static void replace(const ration_front& front);
-
-    // Only ever goes forward; kRefused and kUntouched are final.
+    // kWaiting comes first where there is a share; kGranted may still become kRefused, at a
+    // context. kUntouched and kRefused are final.
     enum class Stage { kUntouched, kWaiting, kGranted, kRefused };
 
-    Session(const ration_front& front, Session* former, Ruling ruling);
+    // What was found, and what is to be said of it once this is the process's session.
+    struct Findings {
+        Ruling ruling;
+        std::vector<std::string> passed_over;
+    };
+    static Findings find_out();
+
+    Session(const ration_front& front, Session* former, Findings findings);
 
     // A driver call under way in this thread: what the driver calls from within, passes through.
     class Deeper {
@@ -72,12 +90,15 @@ class Session {
         int* const depth_;
     };
 
-    void start(bool routed_before);
-    void end();
+    bool has(Hook hook) const { return present_[static_cast<unsigned>(hook)]; }
+    bool passes_through() const;
+    void take_back_in_child();
+    void commit();
+    void announce();
     CUresult real_init(unsigned int flags);
     void init_failed(CUresult code);
     CUresult settle();
-    cuda::Or<cuda::Grant> judge(const std::vector<cuda::Reading>& readings);
+    cuda::Or<cuda::Grant> judge(const cuda::Readings& read) const;
     void accept(const cuda::Grant& grant);
     void publish_grant();
     CUresult refuse(const cuda::Refusal& refusal);
@@ -92,14 +113,18 @@ class Session {
 
     const ration_front& front_;
     Session* const former_;  // the parent's: leaked on purpose, and kept reachable
-    const pid_t pid_;
+    const std::uint32_t generation_;
     const cuda::Driver driver_;
+    std::array<bool, kHookCount> present_{};  // entry points that this driver has
     const Ruling ruling_;
+    const std::vector<std::string> passed_over_;
+    std::uint32_t taken_back_in_ = 0;  // the generation of the child that did
     host::Overlay overlay_;
     std::atomic<Stage> stage_{Stage::kUntouched};
     std::atomic<CUresult> code_{CUDA_SUCCESS};  // kRefused
 
-    // Guards what follows. Held while the grant is read back, never across a call of the program.
+    // Guards what follows. Held neither across a call of the program nor while the loader is asked
+    // for anything: a library's constructor, which holds the loader's lock, may wait for it.
     std::mutex mutex_;
     Recorder recorder_;
     cuda::Grant grant_;

@@ -38,6 +38,23 @@ class Overlay {
     void enter();
     void leave();
 
+    // One thread's stay, however it ends.
+    class Inside {
+      public:
+        explicit Inside(Overlay& overlay) : overlay_(overlay) { overlay_.enter(); }
+        ~Inside() {
+            try {
+                overlay_.leave();
+            } catch (...) {  // no memory: tidy() makes up for it
+            }
+        }
+        Inside(const Inside&) = delete;
+        Inside& operator=(const Inside&) = delete;
+
+      private:
+        Overlay& overlay_;
+    };
+
     // Some time after leave: a setenv that was under way then may have brought `temporary` back.
     void tidy();
 

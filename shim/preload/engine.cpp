@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <initializer_list>
 
 #include "shim/engine/boundary.h"
@@ -29,6 +30,12 @@ constexpr ration_front kFront = {
     },
     .route = [](uint32_t hook, void* function) { route(hook, function); },
     .depth = [](uint32_t library) { return &depths[library < kLibraryCount ? library : 0]; },
+    .decide = [](uint32_t vendor) { return vendor < 2 && decide(Vendor{vendor}) ? 1 : 0; },
+    .install =
+        [](uint32_t vendor, void* const* targets, void (*commit)(void*), void* state) {
+            const Installation installation{.targets = targets, .commit = commit, .state = state};
+            return vendor < 2 && install(Vendor{vendor}, installation) ? 1 : 0;
+        },
 };
 
 bool set(const char* variable) {
@@ -61,23 +68,26 @@ bool policy_in_sight() {
 }
 
 Attached refuse(Vendor vendor, const char* text, const char* detail) {
-    char line[2048];
     const char* const advice =
         "; this process has a policy, so its GPU calls fail: reinstall ration, restart the job, or "
         "remove libration.so from LD_PRELOAD";
-    line[0] = '\0';
+    Attached refused;
+    refused.code =
+        vendor == Vendor::kNvidia ? int{CUDA_ERROR_NOT_PERMITTED} : int{amd::kHipErrorNoDevice};
     for (const char* part : {text, detail, advice}) {
-        strncat(line, part, sizeof line - 1 - strlen(line));
+        strncat(refused.line, part, sizeof refused.line - 1 - strlen(refused.line));
     }
-    libc::say(line);
-    if (vendor == Vendor::kNvidia) return {CUDA_ERROR_NOT_PERMITTED};
-    return {amd::kHipErrorNoDevice};
+    return refused;
 }
+
+// A forked child of a process with an engine asks it again, whatever is in sight: the parent's
+// session is still there, and must learn that it has ended.
+std::atomic<bool> has_engine{false};
 
 }  // namespace
 
 Attached attach_engine(Vendor vendor) {
-    if (!policy_in_sight()) return {};
+    if (!has_engine && !policy_in_sight()) return {};
     char path[4096];
     if (!objects::beside_us(RATION_ENGINE_FILE, path, sizeof path)) {
         return refuse(vendor, "cannot find the folder of libration.so", "");
@@ -88,10 +98,10 @@ Attached attach_engine(Vendor vendor) {
     const auto attach = reinterpret_cast<ration_engine_attach_fn>(libc::real_dlsym()(
         engine, vendor == Vendor::kNvidia ? RATION_ENGINE_ATTACH : RATION_ENGINE_ATTACH_AMD));
     if (attach == nullptr) return refuse(vendor, path, " is not an engine of this version");
-    char reason[1024] = "";
-    const int code = attach(&kFront, reason, sizeof reason);
-    if (code != 0 && reason[0] != '\0') libc::say(reason);
-    return {code};
+    has_engine = true;
+    Attached attached;
+    attached.code = attach(&kFront, attached.line, sizeof attached.line);
+    return attached;
 }
 
 }  // namespace ration::front

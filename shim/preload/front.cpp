@@ -5,6 +5,8 @@
 
 #include <atomic>
 
+#include "shim/host/generation.h"
+#include "shim/host/undisturbed.h"
 #include "shim/preload/decision.h"
 #include "shim/preload/engine.h"
 #include "shim/preload/libc.h"
@@ -68,8 +70,11 @@ void* until_it_succeeds(Hook hook, void* function) {
 
 // What a look-up of the program met; preferred over a search, because it is what the program would
 // have called without us.
-std::atomic<void*> remembered[kHookCount];
-std::atomic<bool> routed[kHookCount];
+std::atomic<void*> remembered[kRowCount];
+// What was found by a search, valid until the next object is unloaded.
+objects::Cached searched[kRowCount];
+// Where the calls of a hook go that needs no function of the engine.
+std::atomic<void*> at_rest[kHookCount];
 
 struct OfVendor {
     Decision decision;
@@ -77,6 +82,10 @@ struct OfVendor {
 };
 OfVendor vendors[2];
 OfVendor& of(Vendor vendor) { return vendors[static_cast<unsigned>(vendor)]; }
+
+// The generation of the process in which this thread is deciding on a vendor. Initial-exec: see
+// engine.cpp.
+__attribute__((tls_model("initial-exec"))) thread_local uint32_t deciding[2] = {};
 
 template <class Visit>
 void for_each_hook_of(Vendor vendor, Visit visit) {
@@ -95,18 +104,23 @@ void pin(Vendor vendor) {
     }
 }
 
-void settle(Vendor vendor) {
+void* resting_place(unsigned hook) {
+    if (void* const function = real(hook)) {
+        return until_it_succeeds(static_cast<Hook>(hook), function);
+    }
+    // HIP may load HSA late: a call finds it then.
+    return objects::is_loaded(library_of(hook)) ? fallbacks(hook).not_in_library
+                                                : fallbacks(hook).undecided;
+}
+
+// Without a claim or a lock on anything, since the loader is called here: another thread may hold
+// the loader's lock, in a constructor that makes a GPU call of its own, and wait for nobody.
+void work_out(Vendor vendor) {
     pin(vendor);
-    for_each_hook_of(vendor, [](unsigned hook) { routed[hook] = false; });
     const Attached engine = secure() ? Attached{} : attach_engine(vendor);
-    of(vendor).refusal_code = engine.code;
-    for_each_hook_of(vendor, [&](unsigned hook) {
-        if (engine.code != 0) {
-            slot(hook) = fallbacks(hook).refused;
-        } else if (!routed[hook]) {
-            route(hook, nullptr);
-        }
-    });
+    if (install(vendor, {.code = engine.code}) && engine.line[0] != '\0') {
+        libc::say(engine.line);
+    }
 }
 
 // Nothing is decided for a library that is not there: its hooks are then either weak references, or
@@ -122,66 +136,113 @@ int refusal(Vendor vendor) { return of(vendor).refusal_code; }
 
 bool secure() { return getauxval(AT_SECURE) != 0; }
 
-void* real(Hook hook) {
-    if (hook == Hook::ioctl) return next_ioctl();
-    const auto index = static_cast<unsigned>(hook);
-    if (void* const known = remembered[index]) return known;
-    void* const found = libc::next_in_scope(kHookRows[index].symbol);
-    return found != nullptr ? found
-                            : objects::definition_in(library_of(hook), kHookRows[index].symbol);
+bool stands_for(unsigned row, const void* address) {
+    return objects::is_in(library_of(row), address) || objects::loaded_at_start(address);
 }
 
-void remember(Hook hook, void* address) { remembered[static_cast<unsigned>(hook)] = address; }
+void* real(unsigned row) {
+    if (row < kHookCount && library_of(row) == Library::LIBC) return next_ioctl();
+    if (void* const known = remembered[row]) return known;
+    if (void* const known = searched[row].get()) return known;
+    const uint32_t unloaded = objects::unloaded_so_far();
+    void* found = libc::next_in_scope(kHookRows[row].symbol);
+    if (found == nullptr) libc::clear_error();
+    if (found == nullptr || !stands_for(row, found)) {
+        found = objects::definition_in(library_of(row), kHookRows[row].symbol);
+    }
+    searched[row].set(found, unloaded);
+    return found;
+}
+
+void* stub_of(unsigned row, const void* caller) {
+    if (void* const own = objects::definition_beside(caller, kHookRows[row].symbol)) return own;
+    return objects::other_definition(kHookRows[row].symbol);
+}
+
+// One slot serves all who look the row up: the library's own function is not given up for another.
+void remember(unsigned row, void* address) {
+    void* const known = remembered[row];
+    const Library library = library_of(row);
+    if (known == address ||
+        (known != nullptr && objects::is_in(library, known) && !objects::is_in(library, address))) {
+        return;
+    }
+    remembered[row] = address;
+}
+
+bool install(Vendor vendor, const Installation& installation) {
+    OfVendor& decided = of(vendor);
+    if (decided.decision.made()) return false;
+    void* rest[kHookCount] = {};
+    for_each_hook_of(vendor, [&](unsigned hook) { rest[hook] = resting_place(hook); });
+    const host::HeldSignals held(host::HeldSignals::Which::kAll);
+    if (!decided.decision.first()) return false;
+    decided.refusal_code = installation.code;
+    if (installation.commit != nullptr) installation.commit(installation.state);
+    for_each_hook_of(vendor, [&](unsigned hook) {
+        void* target = installation.targets != nullptr ? installation.targets[hook] : nullptr;
+        if (installation.code != 0) target = fallbacks(hook).refused;
+        at_rest[hook] = rest[hook];
+        slot(hook).store(target != nullptr ? target : rest[hook], std::memory_order_release);
+    });
+    decided.decision.done();
+    return true;
+}
 
 void route(uint32_t hook, void* function) {
     if (hook >= kHookCount) return;
-    if (function == nullptr) {
-        function = real(static_cast<Hook>(hook));
-        if (function == nullptr && objects::is_loaded(library_of(hook))) {
-            function = fallbacks(hook).not_in_library;
-        } else if (function == nullptr) {
-            // HIP may load HSA late: a call finds it then.
-            function = fallbacks(hook).undecided;
-        } else if (!routed[hook]) {
-            function = until_it_succeeds(static_cast<Hook>(hook), function);
-        }
-    }
-    routed[hook] = true;
-    slot(hook).store(function, std::memory_order_release);
+    void* const target = function != nullptr ? function : at_rest[hook].load();
+    if (target != nullptr) slot(hook).store(target, std::memory_order_release);
 }
 
 void replace(Hook hook, void* before, void* after) {
     slot(hook).compare_exchange_strong(before, after);
 }
 
+bool decide(Vendor vendor) {
+    if (of(vendor).decision.made()) return true;
+    uint32_t& inside = deciding[static_cast<unsigned>(vendor)];
+    const uint32_t process = host::generation();
+    if (inside == process) return false;
+    const int saved_errno = errno;
+    {
+        // A handler runs, and may jump out, when everything else is as it was.
+        const host::HeldSignals held(host::HeldSignals::Which::kHandled);
+        const host::Uncancelled uncancelled;
+        inside = process;
+        work_out(vendor);
+        inside = 0;
+        errno = saved_errno;
+    }
+    return true;
+}
+
 void decide(Hook hook) {
     const int saved_errno = errno;
-    const Vendor vendor = vendor_of(hook);
-    if (!of(vendor).decision.made() && in_question(hook) && of(vendor).decision.begin()) {
-        settle(vendor);
-        of(vendor).decision.done();
-    }
+    if (!of(vendor_of(hook)).decision.made() && in_question(hook)) decide(vendor_of(hook));
     errno = saved_errno;
 }
 
-void* target(Hook hook) {
+void* target(Hook hook, const void* caller) {
     const auto index = static_cast<unsigned>(hook);
     void* const now = slot(index).load(std::memory_order_acquire);
     if (now != fallbacks(index).undecided) return now;
     // Undecided still: the deciding thread itself, or no library is loaded, or one that was loaded
     // after the decision.
     if (void* const function = real(hook)) {
-        if (of(vendor_of(hook)).decision.made()) replace(hook, now, function);
+        if (of(vendor_of(hook)).decision.made()) {
+            replace(hook, now, until_it_succeeds(hook, function));
+        }
         return function;
     }
-    return objects::is_loaded(library_of(hook)) ? fallbacks(index).not_in_library
-                                                : fallbacks(index).no_library;
+    if (objects::is_loaded(library_of(hook))) return fallbacks(index).not_in_library;
+    void* const stub = stub_of(index, caller);
+    return stub != nullptr ? stub : fallbacks(index).no_library;
 }
 
-void* hand_out(Hook hook) {
-    const auto index = static_cast<unsigned>(hook);
-    void* const now = slot(index).load(std::memory_order_acquire);
-    return now == remembered[index] && now != nullptr ? now : exported(index);
+void* hand_out(unsigned row, void* address) {
+    const bool direct = row < kHookCount && slot(row).load(std::memory_order_acquire) == address;
+    return direct ? address : exported(row);
 }
 
 }  // namespace ration::front

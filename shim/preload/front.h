@@ -5,25 +5,50 @@
 
 namespace ration::front {
 
-// Makes the decision on `hook`'s vendor for this process if it has not been made: loads the engine,
-// which routes the vendor's hooks. Returns once each of them has its target. Cheap afterwards. A
-// thread that calls it while it is itself deciding returns at once. Called by the first call
-// through any slot of the vendor.
+// Makes the decision on a vendor for this process if it has not been made: loads the engine, which
+// says where the vendor's hooks are to go. True once each of them has its target; false, and at
+// once, in a thread that is itself deciding. Cheap once it is made.
+bool decide(Vendor vendor);
+
+// The same for the vendor of `hook`, if its library is there. Called by the first call through any
+// slot of the vendor.
 void decide(Hook hook);
 
-// The function that a call of `hook` is to reach after decide(); never null.
-void* target(Hook hook);
+// What a decision makes of the process.
+struct Installation {
+    void* const* targets = nullptr;   // a hook's function, or null for the real one; null: all real
+    int code = 0;                     // else what every hook is to answer
+    void (*commit)(void*) = nullptr;  // called with `state` before any other thread goes on
+    void* state = nullptr;
+};
 
-// The function after libration.so that `hook` stands for: the library's, or another preloaded
-// library's. Null if there is none.
-void* real(Hook hook);
+// Puts it into effect, unless another thread of this process was first: then nothing, and false.
+// For a thread that is deciding.
+bool install(Vendor vendor, const Installation& installation);
 
-// A look-up met `address` as the real function of `hook`.
-void remember(Hook hook, void* address);
+// The function that a call of `hook` from `caller` is to reach after decide(); never null.
+void* target(Hook hook, const void* caller);
 
-// What a look-up of `hook` is to give to the program: the library's own function once the decision
-// needs no hook there, else our exported jump.
-void* hand_out(Hook hook);
+// The function after libration.so that `row` stands for: the library's, or that of another library
+// which was loaded at start. Null if there is none.
+void* real(unsigned row);
+inline void* real(Hook hook) { return real(static_cast<unsigned>(hook)); }
+
+// Whether a function found by the name of `row` is the library's own, or that of a library which
+// was loaded at start and so stands before it. Others merely have a symbol of the name.
+bool stands_for(unsigned row, const void* address);
+
+// Where a call of `row` from `caller` goes while the library is not there: to the name in the
+// caller's own object, or in another that was loaded for it. A plugin that brings stubs, which load
+// the library when they are called, would have reached them without us. Null if there is none.
+void* stub_of(unsigned row, const void* caller);
+
+// A look-up met `address`, which stands for `row`.
+void remember(unsigned row, void* address);
+
+// What a look-up that found `address` is to give to the program: the address itself once calls of
+// the row go there anyway, else our exported jump.
+void* hand_out(unsigned row, void* address);
 
 // The address of the exported symbol of row `row`: what the loader binds a linked program to.
 void* exported(unsigned row);

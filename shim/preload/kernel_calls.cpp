@@ -43,7 +43,7 @@ void* next_ioctl() {
 int undecided_ioctl(int descriptor, unsigned long request, void* argument) {
     if (!amd::is_device_file(descriptor)) return call_next(descriptor, request, argument);
     decide(Hook::ioctl);
-    return reinterpret_cast<Ioctl>(target(Hook::ioctl))(descriptor, request, argument);
+    return reinterpret_cast<Ioctl>(target(Hook::ioctl, nullptr))(descriptor, request, argument);
 }
 
 // The HSA runtime asks for the interface's version first, and where that fails it finds no GPU.

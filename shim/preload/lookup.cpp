@@ -18,9 +18,9 @@ namespace {
 void* address_for_program(unsigned row, void* real_address) {
     // ioctl is not remembered: who asks libc for its own must not make others pass by what another
     // preloaded library does in between.
-    if (row >= kHookCount || library_of(row) == Library::LIBC) return exported(row);
-    remember(static_cast<Hook>(row), real_address);
-    return hand_out(static_cast<Hook>(row));
+    if (library_of(row) == Library::LIBC) return exported(row);
+    remember(row, real_address);
+    return hand_out(row, real_address);
 }
 
 // What follows libration.so in the global scope, or the library where a plugin loaded it for
@@ -33,22 +33,13 @@ void* what_follows_us(unsigned row) {
     return address;
 }
 
-// The library's own function, or that of another preloaded library which stands before it. A
-// library that merely has a symbol of the name keeps it.
-bool stands_for_row(unsigned row, const void* address) {
-    if (objects::is_in(library_of(row), address)) return true;
-    void* const next = libc::next_in_scope(kHookRows[row].symbol);
-    if (next == nullptr) libc::clear_error();
-    return next == address;
-}
-
 // dlsym for the names of hooks.def, called in place of libc's by the jump in stubs.S.
 void* look_up(void* handle, const char* name) {
     const auto row = static_cast<unsigned>(row_of(name));
     void* address = libc::real_dlsym()(handle, name);
     // A search of the global scope met ourselves. Without us it would have gone on.
     if (address == exported(row)) address = what_follows_us(row);
-    if (address == nullptr || !stands_for_row(row, address)) return address;
+    if (address == nullptr || !stands_for(row, address)) return address;
     return address_for_program(row, address);
 }
 
@@ -80,16 +71,23 @@ void swap(const char* symbol, void** function) {
     *function = address_for_program(static_cast<unsigned>(row), *function);
 }
 
-// `own` is the row of the function that the program called.
+// The row of a function that the program called, and from where.
+struct Call {
+    unsigned row;
+    const void* caller;
+};
+
 template <class Function, class... Rest>
-auto get_proc_address(unsigned own, const char* symbol, void** function, Rest... rest) {
-    const Library library = library_of(own);
-    auto* const real_function =
-        reinterpret_cast<Function>(objects::definition_in(library, kHookRows[own].symbol));
+auto get_proc_address(Call own, const char* symbol, void** function, Rest... rest) {
+    const Library library = library_of(own.row);
+    void* next = real(own.row);
+    const bool not_in_library = next == nullptr && objects::is_loaded(library);
+    if (next == nullptr && !not_in_library) next = stub_of(own.row, own.caller);
+    auto* const real_function = reinterpret_cast<Function>(next);
     using Result = decltype(real_function(symbol, function, rest...));
     if (real_function == nullptr) {
-        return static_cast<Result>(objects::is_loaded(library) ? answers_of(library).not_in_library
-                                                               : answers_of(library).no_library);
+        const Answers answers = answers_of(library);
+        return static_cast<Result>(not_in_library ? answers.not_in_library : answers.no_library);
     }
     const Result result = real_function(symbol, function, rest...);
     if (result == Result{} && symbol != nullptr && function != nullptr && *function != nullptr &&
@@ -122,30 +120,34 @@ extern "C" {
 #pragma GCC visibility push(default)
 CUresult cuGetProcAddress(const char* symbol, void** function, int version, cuuint64_t flags) {
     return ration::front::get_proc_address<decltype(&::cuGetProcAddress)>(
-        ration::front::row("cuGetProcAddress"), symbol, function, version, flags);
+        {ration::front::row("cuGetProcAddress"), __builtin_return_address(0)}, symbol, function,
+        version, flags);
 }
 
 CUresult cuGetProcAddress_v2(const char* symbol, void** function, int version, cuuint64_t flags,
                              CUdriverProcAddressQueryResult* status) {
     return ration::front::get_proc_address<decltype(&::cuGetProcAddress_v2)>(
-        ration::front::row("cuGetProcAddress_v2"), symbol, function, version, flags, status);
+        {ration::front::row("cuGetProcAddress_v2"), __builtin_return_address(0)}, symbol, function,
+        version, flags, status);
 }
 
 ration::amd::HipError hipGetProcAddress(const char* symbol, void** function, int version,
                                         uint64_t flags, int* status) {
     return ration::front::get_proc_address<ration::amd::type::hipGetProcAddress*>(
-        ration::front::row("hipGetProcAddress"), symbol, function, version, flags, status);
+        {ration::front::row("hipGetProcAddress"), __builtin_return_address(0)}, symbol, function,
+        version, flags, status);
 }
 #pragma GCC visibility pop
 
 // Where a call of dlsym goes: the address that stubs.S jumps to with the caller's own arguments and
 // return address. For every name that is not exactly on the list, and for RTLD_NEXT, that is the
 // next dlsym, which thus sees the true caller; and for a library that has an ioctl of its own,
-// which would otherwise call itself through us.
+// which would otherwise call itself through us. Null where there is none: the look-up then finds
+// nothing.
 void* ration_route_dlsym(void* handle, const char* name, const void* caller) {
     using namespace ration;
     void* const next = reinterpret_cast<void*>(libc::real_dlsym());
-    if (name == nullptr || handle == RTLD_NEXT) return next;
+    if (next == nullptr || name == nullptr || handle == RTLD_NEXT) return next;
     const int row = front::row_of(name);
     if (row < 0 || front::secure()) return next;
     const Library library = library_of(static_cast<unsigned>(row));

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <utility>
 
 #include "shim/preload/text.h"
 
@@ -48,7 +49,7 @@ uint32_t gnu_hash(const char* name) {
 // An object's dynamic section, as far as a look-up by name needs it.
 class Object {
   public:
-    Object(ElfW(Addr) base, const ElfW(Dyn) * dynamic) : base_(base) {
+    Object(ElfW(Addr) base, const ElfW(Dyn) * dynamic) : base_(base), dynamic_(dynamic) {
         if (dynamic != nullptr) read(dynamic);
     }
 
@@ -60,6 +61,15 @@ class Object {
     void* function(const char* name) const {
         if (symbols_ == nullptr || strings_ == nullptr || gnu_hash_ == nullptr) return nullptr;
         return lookup(name, gnu_hash(name));
+    }
+
+    // Calls visit(name) for each entry of what the object needs.
+    template <class Visit>
+    void for_each_needed(Visit visit) const {
+        if (dynamic_ == nullptr || strings_ == nullptr) return;
+        for (const auto* entry = dynamic_; entry->d_tag != DT_NULL; ++entry) {
+            if (entry->d_tag == DT_NEEDED) visit(strings_ + entry->d_un.d_val);
+        }
     }
 
   private:
@@ -125,6 +135,7 @@ class Object {
     }
 
     ElfW(Addr) base_;
+    const ElfW(Dyn) * dynamic_;
     const ElfW(Sym) * symbols_ = nullptr;
     const char* strings_ = nullptr;
     const uint32_t* gnu_hash_ = nullptr;
@@ -138,6 +149,7 @@ class Mapped {
     explicit Mapped(const dl_phdr_info& info) : info_(info) {}
 
     const char* name() const { return info_.dlpi_name; }
+    unsigned long long unloaded_so_far() const { return info_.dlpi_subs; }
     void* function(const char* symbol) const { return object().function(symbol); }
     const char* soname() const { return object().soname(); }
     bool is(Library library) const { return is_soname_of(library, soname()); }
@@ -197,51 +209,86 @@ void walk(Visit visit) {
              &visit);
 }
 
-// The path that is mapped at `address`, from /proc/self/maps.
-bool mapped_path(const void* address, char* path, size_t capacity) {
-    const int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-    if (maps < 0) return false;
-    char text[8192];
-    size_t held = 0;
-    bool found = false;
-    ssize_t got = 0;
-    while (!found && (got = read(maps, text + held, sizeof text - 1 - held)) > 0) {
-        held += static_cast<size_t>(got);
-        text[held] = '\0';
-        char* line = text;
-        for (char* end = nullptr; !found && (end = strchr(line, '\n')) != nullptr; line = end + 1) {
-            *end = '\0';
-            char* cursor = line;
-            auto number = [&cursor] {
-                uintptr_t value = 0;
-                for (;; ++cursor) {
-                    const char c = *cursor;
-                    if (c >= '0' && c <= '9')
-                        value = value * 16 + static_cast<uintptr_t>(c - '0');
-                    else if (c >= 'a' && c <= 'f')
-                        value = value * 16 + 10 + static_cast<uintptr_t>(c - 'a');
-                    else
-                        return value;
-                }
-            };
-            const uintptr_t begin = number();
-            ++cursor;
-            const uintptr_t end_address = number();
-            const auto where = reinterpret_cast<uintptr_t>(address);
-            const char* const name = strchr(line, '/');
-            if (where < begin || where >= end_address || name == nullptr) continue;
-            if (strlen(name) >= capacity) break;
-            strcpy(path, name);
-            found = true;
-        }
-        held = strlen(line);
-        memmove(text, line, held);
+// The lines of /proc/self/maps, by system call and in a buffer of its own. (A line that does not
+// fit, which no path makes, ends them.)
+class Maps {
+  public:
+    Maps() : descriptor_(open("/proc/self/maps", O_RDONLY | O_CLOEXEC)) {}
+    ~Maps() {
+        if (descriptor_ >= 0) close(descriptor_);
     }
-    close(maps);
-    return found;
+    Maps(const Maps&) = delete;
+    Maps& operator=(const Maps&) = delete;
+
+    // The next one, without its newline; valid until the next call. Null at the end.
+    const char* next() {
+        for (;;) {
+            if (char* const end = strchr(line_, '\n')) {
+                *end = '\0';
+                return std::exchange(line_, end + 1);
+            }
+            if (!read_on()) return nullptr;
+        }
+    }
+
+  private:
+    bool read_on() {
+        size_t held = strlen(line_);
+        memmove(text_, line_, held + 1);
+        line_ = text_;
+        const ssize_t got =
+            descriptor_ < 0 ? 0 : read(descriptor_, text_ + held, sizeof text_ - 1 - held);
+        if (got <= 0) return false;
+        held += static_cast<size_t>(got);
+        text_[held] = '\0';
+        return true;
+    }
+
+    const int descriptor_;
+    char text_[8192] = "";
+    char* line_ = text_;
+};
+
+// Reads hexadecimal digits and moves `text` behind them.
+uintptr_t number(const char*& text) {
+    uintptr_t value = 0;
+    for (;; ++text) {
+        if (*text >= '0' && *text <= '9') {
+            value = value * 16 + static_cast<uintptr_t>(*text - '0');
+        } else if (*text >= 'a' && *text <= 'f') {
+            value = value * 16 + 10 + static_cast<uintptr_t>(*text - 'a');
+        } else {
+            return value;
+        }
+    }
 }
 
-bool own_path(char* path, size_t capacity) {
+// The path in a line of /proc/self/maps ("BEGIN-END MODE OFFSET DEVICE INODE PATH", proc(5)) if
+// `where` lies in that mapping, else null.
+const char* path_of_mapping(const char* line, uintptr_t where) {
+    const char* rest = line;
+    const uintptr_t begin = number(rest);
+    ++rest;
+    const uintptr_t end = number(rest);
+    return where >= begin && where < end ? strchr(rest, '/') : nullptr;
+}
+
+// Writes the path that is mapped at `address`: absolute, and of the file itself where its name is a
+// link.
+bool mapped_path(const void* address, char* path, size_t capacity) {
+    Maps maps;
+    while (const char* const line = maps.next()) {
+        const char* const name = path_of_mapping(line, reinterpret_cast<uintptr_t>(address));
+        if (name == nullptr) continue;
+        if (strlen(name) >= capacity) return false;
+        strcpy(path, name);
+        return true;
+    }
+    return false;
+}
+
+// Writes the path by which the loader knows libration.so, if it is absolute.
+bool loaded_path(char* path, size_t capacity) {
     bool absolute = false;
     walk([&](const Mapped& object) {
         if (!object.is_ours()) return false;
@@ -250,7 +297,62 @@ bool own_path(char* path, size_t capacity) {
         if (absolute) strcpy(path, name);
         return true;
     });
-    return absolute || mapped_path(reinterpret_cast<const void*>(&own_path), path, capacity);
+    return absolute;
+}
+
+// Puts `file` in the place of the last part of `path`.
+bool put_beside(const char* file, char* path, size_t capacity) {
+    char* const slash = strrchr(path, '/');
+    if (slash == nullptr) return false;
+    const size_t folder = static_cast<size_t>(slash + 1 - path);
+    if (folder + strlen(file) >= capacity) return false;
+    strcpy(slash + 1, file);
+    return true;
+}
+
+const char* base_name(const char* path) {
+    const char* const slash = strrchr(path, '/');
+    return slash != nullptr ? slash + 1 : path;
+}
+
+// Whether the loader takes the object for what a DT_NEEDED entry names.
+bool answers_to(const link_map& map, const char* needed) {
+    return text::equal(Object(map.l_addr, map.l_ld).soname(), needed) ||
+           text::equal(map.l_name, needed) || text::equal(base_name(map.l_name), needed);
+}
+
+unsigned position_of(const link_map* first, const char* needed) {
+    unsigned position = 0;
+    for (const link_map* map = first; map != nullptr; map = map->l_next, ++position) {
+        if (answers_to(*map, needed)) return position;
+    }
+    return 0;
+}
+
+unsigned own_position(const link_map* first) {
+    unsigned position = 0;
+    const auto ours = reinterpret_cast<ElfW(Addr)>(_DYNAMIC);
+    for (const link_map* map = first; map != nullptr; map = map->l_next, ++position) {
+        if (reinterpret_cast<ElfW(Addr)>(map->l_ld) == ours) return position;
+    }
+    return 0;
+}
+
+// How many objects at the head of the loader's list were loaded at start. What is opened later goes
+// to the list's end, so these are all up to the last one that one of them needs. (Preloaded ones
+// stand before what the program needs.) To be called with the list held.
+unsigned count_at_start() {
+    const link_map* const first = _r_debug.r_map;
+    unsigned last = own_position(first);
+    unsigned position = 0;
+    for (const link_map* map = first; map != nullptr && position <= last;
+         map = map->l_next, ++position) {
+        Object(map->l_addr, map->l_ld).for_each_needed([&](const char* needed) {
+            const unsigned found = position_of(first, needed);
+            if (found > last) last = found;
+        });
+    }
+    return last + 1;
 }
 
 }  // namespace
@@ -286,6 +388,53 @@ void* definition_in(Library library, const char* name) {
     return definition;
 }
 
+void* other_definition(const char* name) {
+    void* definition = nullptr;
+    walk([&](const Mapped& object) {
+        return !object.is_ours() && (definition = object.function(name)) != nullptr;
+    });
+    return definition;
+}
+
+bool loaded_at_start(const void* address) {
+    static std::atomic<unsigned> count{0};  // what was loaded at start does not change
+    unsigned position = 0;
+    bool at_start = false;
+    walk([&](const Mapped& object) {
+        if (count == 0) count = count_at_start();
+        if (position++ >= count) return true;
+        return at_start = object.contains(address);
+    });
+    return at_start;
+}
+
+uint32_t unloaded_so_far() {
+    uint32_t unloaded = 0;
+    walk([&](const Mapped& object) {
+        unloaded = static_cast<uint32_t>(object.unloaded_so_far());
+        return true;
+    });
+    return unloaded;
+}
+
+namespace {
+constexpr unsigned kAddressBits = 48;
+constexpr uint64_t tag(uint32_t unloaded) { return uint64_t{unloaded} << kAddressBits; }
+}  // namespace
+
+void* Cached::get() const {
+    const uint64_t word = word_.load(std::memory_order_acquire);
+    const uint64_t address = word & ((uint64_t{1} << kAddressBits) - 1);
+    if (address == 0 || (word ^ address) != tag(unloaded_so_far())) return nullptr;
+    return reinterpret_cast<void*>(address);
+}
+
+void Cached::set(void* address, uint32_t unloaded_before) {
+    const auto number = reinterpret_cast<uint64_t>(address);
+    const bool fits = number >> kAddressBits == 0;
+    word_.store(fits ? number | tag(unloaded_before) : 0, std::memory_order_release);
+}
+
 bool is_loaded(Library library) {
     bool loaded = false;
     walk([&](const Mapped& object) { return loaded = object.is(library); });
@@ -314,13 +463,11 @@ bool soname_of(Library library, char* soname, unsigned long capacity) {
 }
 
 bool beside_us(const char* file, char* path, unsigned long capacity) {
-    if (!own_path(path, capacity)) return false;
-    char* const slash = strrchr(path, '/');
-    if (slash == nullptr) return false;
-    const size_t folder = static_cast<size_t>(slash + 1 - path);
-    if (folder + strlen(file) >= capacity) return false;
-    strcpy(slash + 1, file);
-    return true;
+    const void* const here = reinterpret_cast<const void*>(&beside_us);
+    const bool by_name = loaded_path(path, capacity) && put_beside(file, path, capacity);
+    if (by_name && access(path, F_OK) == 0) return true;
+    // Its name is relative to a folder that the program has left, or is a link to it.
+    return mapped_path(here, path, capacity) && put_beside(file, path, capacity);
 }
 
 }  // namespace ration::objects

@@ -5,6 +5,10 @@
 // the dlsym that it interposes in the first place.
 #pragma once
 
+#include <stdint.h>
+
+#include <atomic>
+
 #include "shim/preload/hooks.h"
 
 namespace ration::objects {
@@ -20,6 +24,30 @@ void* definition_beside(const void* address, const char* name);
 // (RTLD_LOCAL) too. Null if the library is not loaded or has no such symbol. Where a process has
 // two of them (two ROCm installations), the first.
 void* definition_in(Library library, const char* name);
+
+// First definition of `name` in any object but libration.so, wherever it was loaded. Null if there
+// is none.
+void* other_definition(const char* name);
+
+// Whether `address` lies in an object that was loaded when the program started, and hence never
+// goes: the program, what is preloaded, and what they need.
+bool loaded_at_start(const void* address);
+
+// How many objects have been unloaded in the life of this process. An address in one that was there
+// is valid as long as this stays.
+uint32_t unloaded_so_far();
+
+// An address in a loaded object, kept until an object is unloaded. Zero-initialised.
+class Cached {
+  public:
+    void* get() const;  // null: none, or no longer
+    void set(void* address, uint32_t unloaded_before);
+
+  private:
+    // One word, so that no thread sees one half of it: the count's lower 16 bits, and an address of
+    // user space, which is of 48 bits unless a program asks the kernel for more.
+    std::atomic<uint64_t> word_{0};
+};
 
 bool is_loaded(Library library);
 

@@ -38,10 +38,12 @@ struct Typed<hook, R (*)(A...)> {
     using Function = R (*)(A...);
     static constexpr Library kLibrary = library_of(hook);
 
-    // Before the decision.
+    // Before the decision. The exported symbol jumps here, so that the return address is the
+    // program's.
     static R undecided(A... arguments) {
+        const void* const caller = __builtin_return_address(0);
         decide(hook);
-        return reinterpret_cast<Function>(target(hook))(arguments...);
+        return reinterpret_cast<Function>(target(hook, caller))(arguments...);
     }
     static R no_library(A...) { return static_cast<R>(answers_of(kLibrary).no_library); }
     static R not_in_library(A...) { return static_cast<R>(answers_of(kLibrary).not_in_library); }
@@ -55,9 +57,10 @@ struct Typed<hook, R (*)(A...)> {
     // A library's initialisation stays ours until it has succeeded: a child that is forked before
     // that decides for itself, by its own environment, at its own first call.
     static R until_it_succeeds(A... arguments) {
+        const void* const caller = __builtin_return_address(0);
         decide(hook);
         const auto self = reinterpret_cast<void*>(&until_it_succeeds);
-        void* const now = target(hook);
+        void* const now = target(hook, caller);
         void* const function = now == self ? real(hook) : now;
         if (function == nullptr) return no_library(arguments...);
         const R result = reinterpret_cast<Function>(function)(arguments...);

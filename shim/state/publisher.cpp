@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "shim/host/generation.h"
 #include "shim/state/own_file.h"
 #include "shim/state/records_file.h"
 #include "shim/state/turn.h"
@@ -22,7 +23,7 @@ class FilePublisher final : public Publisher {
     bool join(std::string& why);
     // Takes over what a parent's publisher had open.
     void inherit(const FilePublisher& parent);
-    bool ours() const { return owner_ == getpid(); }
+    bool ours() const { return owner_ == host::generation(); }
 
     void publish(const Record& record) override;
 
@@ -34,8 +35,8 @@ class FilePublisher final : public Publisher {
     std::string part_;
     uid_t uid_;
     Turn::Word inside_{0};
-    pid_t owner_ = 0;  // the process that holds slot_
-    int fd_ = -1;      // not a Descriptor: whoever closed it may have opened another of its number
+    std::uint32_t owner_ = 0;  // the generation of the process that holds slot_
+    int fd_ = -1;  // not a Descriptor: whoever closed it may have opened another of its number
     dev_t device_ = 0;
     ino_t inode_ = 0;
     unsigned slot_ = 0;
@@ -86,7 +87,7 @@ bool FilePublisher::claim(std::string& why) {
     if (!claimed) return false;
     slot_ = claimed->slot;
     sequence_ = 0;
-    owner_ = self_.pid;
+    owner_ = host::generation();
     return true;
 }
 

@@ -13,6 +13,8 @@
 #include "shim/cuda/share.h"
 #include "shim/cuda/totals.h"
 #include "shim/engine/recorder.h"
+#include "shim/engine/session.h"
+#include "shim/host/generation.h"
 #include "shim/policy/decide.h"
 
 namespace ration::engine {
@@ -169,7 +171,6 @@ const std::map<std::string, void*>& symbols() {
 }
 
 void note_begin() {
-    ++driver->begins;
     constexpr int kTurns = 1000;
     for (int i = 0; driver->slow_to_begin && i < kTurns; ++i) sched_yield();
 }
@@ -182,8 +183,39 @@ void* driver_symbol(uint32_t, const char* name) {
 
 void route(uint32_t hook, void* target) { routes[hook] = target; }
 
-constexpr ration_front kFront = {RATION_ENGINE_ABI, kHookCount, &real,
-                                 &driver_symbol,    &route,     [](uint32_t) { return &depth; }};
+std::mutex installing;
+std::atomic<std::uint32_t> decided_in{0};  // the generation of a process
+thread_local bool deciding = false;
+
+int install(uint32_t, void* const* targets, void (*commit)(void*), void* state) {
+    const std::lock_guard lock(installing);
+    if (decided_in == host::generation()) return 0;
+    commit(state);
+    for (unsigned hook = 0; hook < kHookCount; ++hook) routes[hook] = targets[hook];
+    decided_in = host::generation();
+    return 1;
+}
+
+int decide(uint32_t);
+
+constexpr ration_front kFront = {.abi = RATION_ENGINE_ABI,
+                                 .hook_count = kHookCount,
+                                 .real = &real,
+                                 .find = &driver_symbol,
+                                 .route = &route,
+                                 .depth = [](uint32_t) { return &depth; },
+                                 .decide = &decide,
+                                 .install = &install};
+
+int decide(uint32_t) {
+    if (decided_in == host::generation()) return 1;
+    if (deciding) return 0;
+    char reason[512] = "";
+    deciding = true;
+    EXPECT_EQ(ration_engine_attach(&kFront, reason, sizeof reason), 0) << reason;
+    deciding = false;
+    return 1;
+}
 
 int listen_at(const std::string& path) {
     const int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -214,7 +246,10 @@ void* routed(Hook hook) {
     void* const target = routes[static_cast<unsigned>(hook)];
     return target != nullptr ? target : real(static_cast<uint32_t>(hook));
 }
-bool is_real(Hook hook) { return routes[static_cast<unsigned>(hook)] == nullptr; }
+bool is_real(Hook hook) {
+    void* const target = routes[static_cast<unsigned>(hook)];
+    return target == nullptr || target == real(static_cast<uint32_t>(hook));
+}
 int real_depth() { return depth; }
 
 CUresult set_current() {
@@ -246,6 +281,8 @@ void Fakes::policy(const std::string& text) {
 }
 
 int Fakes::attach(std::string* reason) {
+    // As if it were another process, but for its records.
+    if (decided_in.exchange(0) != 0) Session::current().recorder_ = Recorder({});
     char text[512] = "";
     const int code = ration_engine_attach(&kFront, text, sizeof text);
     if (reason != nullptr) *reason = text;

@@ -22,7 +22,7 @@ struct FakeDriver {
     std::atomic<int> inits{0};
     std::atomic<bool> initialised{false};
     std::mutex initialising;  // a second caller waits, as in the real cuInit
-    bool answers = true;  // false: device queries find the driver not initialised
+    bool answers = true;      // false: device queries find the driver not initialised
     std::atomic<unsigned> sms{0};
     std::string seen_share, seen_pipe;  // of the first cuInit; "unset"
     bool lacks_v4 = false;              // is older than cuCtxCreate_v4
@@ -36,7 +36,6 @@ struct FakeDriver {
     int devices = 1;                    // of 132 SMs each
     CUdevice current = 0;               // whose context is current
     std::function<void()> inside_init;  // a tool that the driver loads
-    std::atomic<int> begins{0};         // sessions that looked the driver's functions up
     bool slow_to_begin = false;         // other threads get their turn meanwhile
     std::vector<unsigned> asked_sms;    // exec affinity of the last cuCtxCreate_v3/_v4
     bool null_parameters = false;

@@ -59,10 +59,23 @@ int hooked_ioctl(int descriptor, unsigned long request, void* argument) {
         descriptor, request, argument);
 }
 
-template <class Function>
-void route(ration::Hook hook, Function* function) {
-    front->route(static_cast<uint32_t>(hook), reinterpret_cast<void*>(function));
-}
+class Targets {
+  public:
+    template <class Function>
+    void set(ration::Hook hook, Function* function) {
+        of_[static_cast<uint32_t>(hook)] = reinterpret_cast<void*>(function);
+    }
+
+    void install(ration::Vendor vendor, std::atomic<int>& counter) const {
+        const auto count = [](void* of_this) {
+            static_cast<std::atomic<int>*>(of_this)->fetch_add(1);
+        };
+        front->install(static_cast<uint32_t>(vendor), of_, count, &counter);
+    }
+
+  private:
+    void* of_[ration::kHookCount] = {};
+};
 
 void wait_for_word() {
     char byte = 0;
@@ -88,12 +101,14 @@ extern "C" __attribute__((visibility("default"))) int ration_engine_attach_amd(
         return 100;
     }
     if (strcmp(wish, "wait") == 0) wait_for_word();
-    route(Hook::hipInit, &amd_hooked<Hook::hipInit, unsigned>);
-    route(Hook::hipStreamCreate, &amd_hooked<Hook::hipStreamCreate, void**>);
-    route(Hook::hipStreamCreateWithFlags,
-          &amd_hooked<Hook::hipStreamCreateWithFlags, void**, unsigned>);
-    route(Hook::hsa_init, &amd_hooked<Hook::hsa_init>);
-    route(Hook::ioctl, &hooked_ioctl);
+    Targets targets;
+    targets.set(Hook::hipInit, &amd_hooked<Hook::hipInit, unsigned>);
+    targets.set(Hook::hipStreamCreate, &amd_hooked<Hook::hipStreamCreate, void**>);
+    targets.set(Hook::hipStreamCreateWithFlags,
+                &amd_hooked<Hook::hipStreamCreateWithFlags, void**, unsigned>);
+    targets.set(Hook::hsa_init, &amd_hooked<Hook::hsa_init>);
+    targets.set(Hook::ioctl, &hooked_ioctl);
+    targets.install(ration::Vendor::kAmd, fake_engine.amd_installed);
     return 0;
 }
 
@@ -116,9 +131,9 @@ extern "C" __attribute__((visibility("default"))) int ration_engine_attach(
         if (set_current(nullptr) != 0) abort();
     }
     if (strcmp(wish, "wait") == 0) wait_for_word();
-    front->route(static_cast<uint32_t>(ration::Hook::cuInit),
-                 reinterpret_cast<void*>(&hooked_init));
-    front->route(static_cast<uint32_t>(ration::Hook::cuCtxSetCurrent),
-                 reinterpret_cast<void*>(&hooked_set_current));
+    Targets targets;
+    targets.set(ration::Hook::cuInit, &hooked_init);
+    targets.set(ration::Hook::cuCtxSetCurrent, &hooked_set_current);
+    targets.install(ration::Vendor::kNvidia, fake_engine.installed);
     return 0;
 }

@@ -39,7 +39,7 @@ int main(void) {
         CHECK(pthread_create(&threads[i], NULL, first_call, (void*)i) == 0);
     }
     for (int i = 0; i < kThreads; ++i) CHECK(pthread_join(threads[i], NULL) == 0);
-    CHECK(engine()->attached == 1 && engine()->amd_attached == 1);
+    CHECK(engine()->installed == 1 && engine()->amd_installed == 1);
     CHECK(engine()->hooked == kThreads / 4);
     CHECK(engine()->amd_hooked == kThreads / 2);
     CHECK(engine()->amd_ioctls == kThreads / 2); /* a quarter's own, and hsa_init's */
