@@ -42,7 +42,15 @@ class HelpFormatter : public CLI::Formatter {
     const char* program_;
 };
 
-int help() {
+int help(bool as_json) {
+    if (as_json) {
+        Json commands = Json::array();
+        for (const Command& command : kCommands) {
+            commands.push_back({{"name", command.name}, {"summary", command.summary}});
+        }
+        print_json({{"commands", commands}});
+        return kOk;
+    }
     std::string text =
         "Confines unmodified CUDA programs to a share of a GPU.\n"
         "Usage: ration COMMAND [OPTIONS]\n\nCommands:\n";
@@ -56,13 +64,21 @@ int help() {
     return kOk;
 }
 
-int unknown_command(const std::string& name) {
-    std::string names;
-    for (const Command& command : kCommands) {
-        names += (names.empty() ? "" : ", ") + std::string(command.name);
+int version(bool as_json) {
+    if (as_json) {
+        print_json({{"version", RATION_VERSION}});
+    } else {
+        print("ration " RATION_VERSION "\n");
     }
-    complain(name + ": no such command; there are " + names);
-    return kUsage;
+    return kOk;
+}
+
+Failure no_such_command(const std::string& name, const std::vector<std::string>& known) {
+    std::string names;
+    for (const std::string& each : known) {
+        names += (names.empty() ? "" : ", ") + each;
+    }
+    return {kUsage, name + ": no such command; there are " + names};
 }
 
 // Where PROG begins: behind "--", or at the first word that is neither an option nor an option's
@@ -83,9 +99,9 @@ std::size_t program_start(const CLI::App& app, const std::vector<std::string>& a
     return std::min(i, arguments.size());
 }
 
-int report(const Command& command, bool as_json, const Failure& failure) {
+int report(const std::string& command, bool as_json, const Failure& failure) {
     const std::string text = failure.what();
-    const bool starts_program = std::string(command.name) == "run";
+    const bool starts_program = command == "run";
     const Json json{{"error", text}, {"exit", failure.code()}};
     if (as_json && starts_program) {
         // stdout belongs to the program
@@ -104,6 +120,28 @@ int report(const Command& command, bool as_json, const Failure& failure) {
     return failure.code();
 }
 
+bool has_json(const std::vector<std::string>& arguments) {
+    return std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+}
+
+std::vector<std::string> subcommands(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
+        names.push_back(each->get_name());
+    }
+    return names;
+}
+
+// The first word that is no option, where the command takes the name of a subcommand and it is
+// none.
+std::string missing_subcommand(const CLI::App& app, const std::vector<std::string>& arguments) {
+    const auto word = std::find_if(arguments.begin(), arguments.end(),
+                                   [](const std::string& each) { return each.rfind('-', 0) != 0; });
+    const std::vector<std::string> known = subcommands(app);
+    const bool wanted = app.get_require_subcommand_min() > 0 && word != arguments.end();
+    return wanted && std::find(known.begin(), known.end(), *word) == known.end() ? *word : "";
+}
+
 int parse_error(const CLI::App& app, const CLI::ParseError& error, const Command& command,
                 bool as_json) {
     if (dynamic_cast<const CLI::CallForHelp*>(&error) != nullptr) {
@@ -111,7 +149,7 @@ int parse_error(const CLI::App& app, const CLI::ParseError& error, const Command
         return kOk;
     }
     const std::string text = std::string(error.what()) + " (see " + app.get_name() + " --help)";
-    return report(command, as_json, Failure(kUsage, text));
+    return report(command.name, as_json, Failure(kUsage, text));
 }
 
 int execute(const Command& command, std::vector<std::string> arguments) {
@@ -121,15 +159,19 @@ int execute(const Command& command, std::vector<std::string> arguments) {
     Invocation invocation;
     app.add_flag("--json", invocation.json, "Print JSON; the manual page names the fields");
     const Action action = command.add(app);
-    // Before the options are understood, and even if they are not; behind "--" they are PROG's.
-    const auto end = std::find(arguments.begin(), arguments.end(), "--");
-    const bool as_json = std::find(arguments.begin(), end, "--json") != end;
     if (command.program != nullptr) {
         const std::size_t start = program_start(app, arguments);
         const bool marked = start < arguments.size() && arguments[start] == "--";
         invocation.program.assign(arguments.begin() + static_cast<long>(start + (marked ? 1 : 0)),
                                   arguments.end());
         arguments.resize(start);
+    }
+    // Before the options are understood, and even if they are not; PROG's are gone from here.
+    const bool as_json = has_json(arguments);
+    const std::string unknown = missing_subcommand(app, arguments);
+    if (!unknown.empty()) {
+        const std::string name = std::string(command.name) + " " + unknown;
+        return report(command.name, as_json, no_such_command(name, subcommands(app)));
     }
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
     try {
@@ -138,32 +180,33 @@ int execute(const Command& command, std::vector<std::string> arguments) {
     } catch (const CLI::ParseError& error) {
         return parse_error(app, error, command, as_json);
     } catch (const Failure& failure) {
-        return report(command, invocation.json, failure);
+        return report(command.name, invocation.json, failure);
     }
 }
 
 int dispatch(const std::vector<std::string>& arguments) {
     const std::string name = arguments.empty() ? "" : arguments[0];
-    if (name == "help" && arguments.size() == 2) {
-        return dispatch({arguments[1], "--help"});
-    }
-    if (name == "--help" || name == "-h" || name == "help") {
-        return help();
-    }
-    if (name == "--version") {
-        print("ration " RATION_VERSION "\n");
-        return kOk;
-    }
+    std::vector<std::string> names;
     for (const Command& command : kCommands) {
         if (name == command.name) {
             return execute(command, {arguments.begin() + 1, arguments.end()});
         }
+        names.emplace_back(command.name);
     }
-    if (name.empty()) {
-        complain("which command? See ration --help");
-        return kUsage;
+    const bool as_json = has_json(arguments);
+    if (name == "help" && arguments.size() == (as_json ? 3U : 2U) && arguments[1] != "--json") {
+        return dispatch({arguments[1], "--help"});
     }
-    return unknown_command(name);
+    if (name == "--help" || name == "-h" || name == "help") {
+        return help(as_json);
+    }
+    if (name == "--version") {
+        return version(as_json);
+    }
+    return report(name, as_json,
+                  name.empty() || name == "--json"
+                      ? Failure(kUsage, "which command? See ration --help")
+                      : no_such_command(name, names));
 }
 
 }  // namespace

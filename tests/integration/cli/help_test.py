@@ -105,6 +105,34 @@ class Help(support.Case):
         done = self.start(RATION, "explain", "--json", "--pid", str(2**22))
         self.assertEqual(json.loads(done.stdout)["exit"], 1)
 
+    def test_json_without_a_command(self):
+        told = json.loads(self.ration("help", "--json"))["commands"]
+        self.assertEqual([each["name"] for each in told], self.listed("Commands"))
+        self.assertEqual(json.loads(self.ration("--help", "--json"))["commands"], told)
+        version = json.loads(self.ration("--version", "--json"))["version"]
+        self.assertEqual(self.ration("--version"), f"ration {version}\n")
+        for arguments, word in (
+            (["--json"], "which command"), (["nosuch", "--json"], "nosuch"),
+            (["mps", "nosuch", "--json"], "mps nosuch"), (["mps", "--json", "nosuch"], "mps nosuch"),
+        ):
+            done = self.start(RATION, *arguments)
+            told = json.loads(done.stdout)
+            self.assertEqual((done.returncode, told["exit"]), (2, 2), arguments)
+            self.assertIn(word, told["error"])
+
+    def test_json_of_the_program_is_its_own(self):
+        """run's errors are JSON only if ration was asked for it."""
+        for arguments in (["--nosuch", "true", "--json"], ["--share", "1%", "nosuch", "--json"]):
+            done = self.start(RATION, "run", *arguments)
+            self.assertRegex(done.stderr, r"\Aration: [^\n]+\n\Z", arguments)
+        done = self.start(RATION, "run", "--json", "--share", "1%", "nosuch")
+        self.assertEqual(json.loads(done.stderr)["exit"], 127)
+
+    def test_subcommand_that_is_none(self):
+        line = self.complaint("mps", "nosuch", code=2)
+        for word in ("mps nosuch", *self.listed("Subcommands", "mps")):
+            self.assertIn(word, line)
+
     def test_help_of_a_command(self):
         self.assertEqual(self.ration("help", "ps"), self.ration("ps", "--help"))
         self.assertEqual(self.ration("help"), self.ration("--help"))

@@ -225,7 +225,7 @@ class Usage(support.Case):
 
     def test_mistaken_options_as_json(self):
         for command in ("run", "check", "env"):
-            done = self.start(RATION, command, "--no-such", "x", "--json")
+            done = self.start(RATION, command, "--json", "--no-such", "x")
             self.assertEqual(done.returncode, 2)
             told = json.loads(done.stderr if command == "run" else done.stdout)
             self.assertEqual(told["exit"], 2)
