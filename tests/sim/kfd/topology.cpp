@@ -51,11 +51,10 @@ std::string bank(std::uint64_t heap, std::uint64_t bytes, std::uint64_t width,
                   {"mem_clk_max", clock}});
 }
 
-// ROCr asserts that every agent has a cache.
-std::string level_two_cache(unsigned node) {
-    std::string text = lines({{"processor_id_low", kFirstProcessor + 4096 * node},
-                              {"level", 2},
-                              {"size", 8192},
+std::string cache(std::uint64_t processor, unsigned level, std::uint64_t kib) {
+    std::string text = lines({{"processor_id_low", processor},
+                              {"level", level},
+                              {"size", kib},
                               {"cache_line_size", 128},
                               {"cache_lines_per_tag", 1},
                               {"association", 16},
@@ -64,6 +63,31 @@ std::string level_two_cache(unsigned node) {
     text += "sibling_map 1";
     for (int i = 1; i < 256; ++i) text += ",0";
     return text + "\n";
+}
+
+std::uint64_t first_processor(const Gpu& gpu) { return kFirstProcessor + 4096 * gpu.node(); }
+
+// One of level 1 for each CU that works, numbered as if all did (fill_in_l1_pcache in
+// kfd_topology.c), and one of level 2. Elsewhere the topology does not tell which CUs are
+// harvested.
+void add_caches(Files& files, const std::string& path, const Gpu& gpu) {
+    constexpr unsigned kLevelOneKib = 16;
+    constexpr unsigned kLevelTwoKib = 8192;
+    unsigned caches = 0;
+    const auto add = [&](std::uint64_t processor, unsigned level, std::uint64_t kib) {
+        files[path + "caches/" + std::to_string(caches++) + "/properties"] =
+            cache(processor, level, kib);
+    };
+    std::uint64_t array_start = first_processor(gpu);
+    for (unsigned xcc = 0; xcc < gpu.layout.xccs; ++xcc) {
+        for (const auto& engine : gpu.layout.cus) {
+            for (const unsigned cus : engine) {
+                for (unsigned cu = 0; cu < cus; ++cu) add(array_start + cu, 1, kLevelOneKib);
+                array_start += gpu.model->cus_per_array;
+            }
+        }
+    }
+    add(first_processor(gpu), 2, kLevelTwoKib);
 }
 
 void add_cpu(Files& files, std::size_t gpus) {
@@ -107,11 +131,11 @@ std::string gpu_properties(const Gpu& gpu) {
     return lines({{"cpu_cores_count", 0},
                   {"simd_count", gpu.layout.total() * simds},
                   {"mem_banks_count", 1},
-                  {"caches_count", 1},
+                  {"caches_count", gpu.layout.total() + 1},
                   {"io_links_count", 1},
                   {"p2p_links_count", 0},
                   {"cpu_core_id_base", 0},
-                  {"simd_id_base", kFirstProcessor + 4096 * gpu.node()},
+                  {"simd_id_base", first_processor(gpu)},
                   {"max_waves_per_simd", model.pairs() ? 16 : 8},
                   {"lds_size_in_kb", 64},
                   {"gds_size_in_kb", 0},
@@ -152,7 +176,7 @@ void add_gpu(Files& files, const Gpu& gpu) {
     files[path + "name"] = std::string(gpu.model->asic) + "\n";
     files[path + "properties"] = gpu_properties(gpu);
     files[path + "mem_banks/0/properties"] = bank(kPublicFrameBuffer, gpu.vram, 4096, 1600);
-    files[path + "caches/0/properties"] = level_two_cache(gpu.node());
+    add_caches(files, path, gpu);
     files[path + "io_links/0/properties"] = link(gpu.node(), 0);
 }
 

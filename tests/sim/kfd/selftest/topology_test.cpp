@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -44,6 +45,23 @@ TEST(Topology, APartitionIsANode) {
     EXPECT_TRUE(files.contains("kfd/kfd/topology/nodes/8/properties"));
     EXPECT_FALSE(files.contains("kfd/kfd/topology/nodes/9/properties"));
     EXPECT_THAT(properties("mi300x/cpx", 8), HasSubstr("simd_count 152\n"));
+}
+
+// The only place where the harvested CUs show: the last CU of the last engine, in every XCC.
+TEST(Topology, CachesLeaveOutWhatDoesNotWork) {
+    const Files files = topology_files(parse_node("mi300x"));
+    const std::string caches = "kfd/kfd/topology/nodes/1/caches/";
+    EXPECT_TRUE(files.contains(caches + "304/properties"));
+    EXPECT_FALSE(files.contains(caches + "305/properties"));
+    const auto processor = [&](unsigned cache) {
+        const std::string& text = files.at(caches + std::to_string(cache) + "/properties");
+        unsigned number = 0;
+        EXPECT_EQ(std::sscanf(text.c_str(), "processor_id_low %u\nlevel 1\n", &number), 1);
+        return number;
+    };
+    EXPECT_EQ(processor(1) - processor(0), 1U);
+    EXPECT_EQ(processor(37) - processor(0), 38U);
+    EXPECT_EQ(processor(38) - processor(0), 40U);
 }
 
 TEST(Topology, IsPublishedOnceAndWhole) {
