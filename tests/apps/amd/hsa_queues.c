@@ -61,7 +61,7 @@ static hsa_queue_t* create(hsa_agent_t gpu, hsa_queue_type32_t type) {
 }
 
 int main(int argc, char** argv) {
-    const uint32_t mask[kMaskWords] = {argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 16) : 0xffff};
+    const uint32_t mask[kMaskWords] = {argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 16) : 0};
     hsa_agent_t gpu = {0};
     uint32_t cus = 0;
     hsa_queue_t* multi = NULL;
@@ -75,7 +75,7 @@ int main(int argc, char** argv) {
         multi = create(gpu, HSA_QUEUE_TYPE_MULTI);
         masked = create(gpu, HSA_QUEUE_TYPE_SINGLE);
         create(gpu, HSA_QUEUE_TYPE_COOPERATIVE);
-        if (masked != NULL) TRY(hsa_amd_queue_cu_set_mask, masked, kMaskBits, mask);
+        if (argc > 1 && masked != NULL) TRY(hsa_amd_queue_cu_set_mask, masked, kMaskBits, mask);
         if (multi != NULL) {
             TRY(hsa_amd_queue_set_priority, multi, HSA_AMD_QUEUE_PRIORITY_HIGH);
             pass_barrier(multi);

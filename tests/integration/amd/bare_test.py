@@ -68,6 +68,15 @@ class Bare(unittest.TestCase):
             self.assertEqual(node.run("hip_linked").report["devices"][0]["multiprocessors"], 40)
             self.assertEqual(node.run("hsa_queues").report["cus"], 80)
 
+    def test_every_gpu_of_several_works(self):
+        with Node("mi210,navi21,mi210") as node:
+            for number in range(3):
+                run = node.run("hip_linked", ROCR_VISIBLE_DEVICES=str(number))
+                self.assertEqual(run.failed, [])
+                self.assertTrue(run.report["equal"])
+                self.assertEqual({queue.gpu for queue in run.queues}, {number})
+                self.assertEqual(run.report["devices"][0]["pci"], f"0000:{0x10 + number:x}:00.0")
+
     def test_rocminfo_lists_the_node(self):
         with Node("mi210,navi21") as node:
             run = node.run("rocminfo")

@@ -79,9 +79,7 @@ Devices::Devices(std::size_t gpus) {
     for (unsigned gpu = 0; gpu < gpus; ++gpu) {
         render_.push_back(make_file("simulated-render", kRenderBytes, {false, gpu, owner}));
     }
-    if (gpus == 0) return;
-    void* doorbells =
-        mmap(nullptr, gpus * kDoorbellsBytes, PROT_READ | PROT_WRITE, MAP_SHARED, kfd_, 0);
+    void* doorbells = mmap(nullptr, kDoorbellsBytes, PROT_READ | PROT_WRITE, MAP_SHARED, kfd_, 0);
     if (doorbells == MAP_FAILED) give_up("doorbells");
     doorbells_ = static_cast<std::uint64_t*>(doorbells);
 }
@@ -89,10 +87,6 @@ Devices::Devices(std::size_t gpus) {
 int Devices::open_kfd(int flags) const { return duplicate(kfd_, flags); }
 
 int Devices::open_render(unsigned gpu, int flags) const { return duplicate(render_[gpu], flags); }
-
-std::uint64_t* Devices::doorbell(unsigned gpu, unsigned queue) const {
-    return doorbells_ + gpu * std::size_t{kDoorbells} + queue % kDoorbells;
-}
 
 void* Devices::map(unsigned gpu, std::uint64_t offset, std::uint64_t bytes) const {
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,

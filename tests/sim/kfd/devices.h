@@ -18,7 +18,7 @@ struct DeviceFile {
 bool device_of(int fd, DeviceFile& file);
 
 // Where things are in /dev/kfd.
-constexpr std::uint64_t kDoorbellsBytes = 8192;  // of one GPU: 1024 doorbells of 64 bits
+constexpr std::uint64_t kDoorbellsBytes = 8192;  // 1024 doorbells of 64 bits, by queue
 constexpr std::uint64_t kRemapOffset = std::uint64_t{16} << 20;
 constexpr unsigned kDoorbells = 1024;
 
@@ -30,7 +30,8 @@ class Devices {
     int open_kfd(int flags) const;
     int open_render(unsigned gpu, int flags) const;
 
-    std::uint64_t* doorbell(unsigned gpu, unsigned queue) const;
+    // A queue's number is its own in the process, whatever its GPU, so one page serves all.
+    std::uint64_t* doorbell(unsigned queue) const { return doorbells_ + queue % kDoorbells; }
     // Maps memory of a GPU at its offset in the render node's file; nullptr if it can't be.
     void* map(unsigned gpu, std::uint64_t offset, std::uint64_t bytes) const;
     // Unmaps it and gives it back to the system.

@@ -39,7 +39,7 @@ int Memory::place(const Gpu& gpu, kfd_ioctl_alloc_memory_of_gpu_args& args,
         return 0;
     }
     if ((args.flags & KFD_IOC_ALLOC_MEM_FLAGS_DOORBELL) != 0) {
-        args.mmap_offset = gpu.index * kDoorbellsBytes;
+        args.mmap_offset = 0;
         return 0;
     }
     if ((args.flags & KFD_IOC_ALLOC_MEM_FLAGS_MMIO_REMAP) != 0) {

@@ -80,10 +80,10 @@ int Queues::create(kfd_ioctl_create_queue_args& args, const char*& why) {
     queue->bytes = args.ring_size;
     queue->read = static_cast<std::uint64_t*>(machine_.memory.host(args.read_pointer_address));
     queue->write = static_cast<std::uint64_t*>(machine_.memory.host(args.write_pointer_address));
-    queue->doorbell = devices_.doorbell(gpu->index, queue->id);
+    queue->doorbell = devices_.doorbell(queue->id);
     __atomic_store_n(queue->doorbell, queue->is_aql() ? ~std::uint64_t{0} : 0, __ATOMIC_RELEASE);
     args.queue_id = queue->id;
-    args.doorbell_offset = gpu->index * kDoorbellsBytes + queue->id % kDoorbells * 8;
+    args.doorbell_offset = queue->id * sizeof(std::uint64_t);
     log("create_queue", {{"queue", queue->id},
                          {"gpu", gpu->index},
                          {"type", type_name(queue->type)},

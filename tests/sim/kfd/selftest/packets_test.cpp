@@ -19,7 +19,7 @@ class PacketsTest : public KernelTest {
     std::byte* ring() { return reinterpret_cast<std::byte*>(args.ring_base_address); }
     std::uint64_t* write() { return reinterpret_cast<std::uint64_t*>(args.write_pointer_address); }
     void ring_doorbell(std::uint64_t value) {
-        __atomic_store_n(kernel->devices.doorbell(0, args.queue_id), value, __ATOMIC_RELEASE);
+        __atomic_store_n(kernel->devices.doorbell(args.queue_id), value, __ATOMIC_RELEASE);
     }
     static std::int64_t value_of(amd_signal_t& signal) {
         return __atomic_load_n(&signal.value, __ATOMIC_ACQUIRE);

@@ -1,0 +1,146 @@
+"""What goes wrong: policies that this GPU cannot keep, and a kernel that refuses. Programs get the API's own
+error, people one line that says what to do, and no queue runs without its mask."""
+
+import sys
+import unittest
+
+import support
+from support import HIP, Node
+
+SHARE = 'share = "25%"'
+
+
+class Policies(unittest.TestCase):
+    """A refusal that the policy causes."""
+
+    def refused(self, node, program, *arguments):
+        run = node.run(program, *arguments)
+        self.assertGreater(run.code, 0, f"{program}: {run.text}")  # negative: a signal
+        lines = [line for line in run.complaints if line.startswith("ration: ")]
+        self.assertEqual(len(lines), 1, run.complaints)
+        self.assertEqual(run.queues, [])
+        return run, lines[0]
+
+    def test_less_than_can_be_had(self):
+        with Node("mi210") as node:
+            node.partition('share = "0.1%"')
+            for program in [*HIP, "hsa_queues", "rocminfo"]:
+                with self.subTest(program=program):
+                    _, line = self.refused(node, program)
+                    self.assertRegex(line, r"policy\.toml:\d+:\d+: .*GPU 0 .*nearest share")
+
+    def test_errors_are_the_apis_own(self):
+        with Node("mi210") as node:
+            node.partition('share = "0.1%"')
+            for program in ("hip_linked", "hip_dlopened"):
+                run, _ = self.refused(node, program, "--init")
+                self.assertEqual(run.failed, [
+                    ("hipInit", "hipErrorNoDevice"),
+                    ("hipGetDeviceCount", "hipErrorNoDevice"),
+                    ("hipStreamCreate", "hipErrorNoDevice"),
+                ])
+            out_of_resources = 0x1008
+            run, _ = self.refused(node, "hsa_queues")
+            self.assertEqual(run.failed, [("hsa_init", out_of_resources)])
+
+    def test_openmp(self):
+        support.require(self, "openmp")
+        with Node("mi50") as node:
+            node.partition('share = "0.1%"')
+            self.refused(node, "openmp")
+
+    def test_masks_that_the_gpu_cannot_have(self):
+        for model, mask in [
+            ("mi210", '{ 0 = "0x4000" }'),  # wider than an engine
+            ("mi210", '{ 8 = "0x1" }'),  # no such engine
+            ("mi210", '{ 0 = "0x0" }'),  # empty
+            ("navi21", '{ 0 = "0x1" }'),  # half a pair
+        ]:
+            with self.subTest(model=model, mask=mask), Node(model) as node:
+                node.partition(f"cu_mask = {mask}")
+                _, line = self.refused(node, "hsa_queues")
+                self.assertRegex(line, r"policy\.toml:\d+:\d+: ")
+
+    def test_what_is_nvidias(self):
+        with Node("mi210") as node:
+            node.partition("sm = 32")
+            _, line = self.refused(node, "hsa_queues")
+            self.assertIn("cu = ", line)
+
+    def test_no_such_device(self):
+        with Node("mi210") as node:
+            node.partition("device = 1\n" + SHARE)
+            self.refused(node, "hip_linked")
+
+    def test_denied(self):
+        with Node("mi210") as node:
+            node.policy("""
+                [defaults]
+                no_match = "deny"
+                """)
+            self.refused(node, "hip_linked")
+
+    def test_warned_instead(self):
+        with Node("mi210") as node:
+            node.policy("""
+                [defaults]
+                on_error = "warn"
+                [partition.it]
+                share = "0.1%"
+                [[rule]]
+                use = "partition.it"
+                """)
+            run = node.run("hip_linked")
+        self.assertEqual(run.code, 0, run.text)
+        self.assertEqual(len(run.complaints), 1)
+        self.assertTrue(run.report["equal"])
+
+
+class Kernel(unittest.TestCase):
+    """A kernel that refuses."""
+
+    def test_interrupted_masks_are_asked_for_again(self):
+        fail = "SET_CU_MASK=EINTR*3,SET_CU_MASK=EAGAIN*3@4"
+        with Node("mi210", fail) as node:
+            node.partition(SHARE)
+            run = node.run("hsa_queues")
+        self.assertEqual(run.code, 0, run.text)
+        self.assertEqual(run.complaints, [])
+        self.assertEqual(len(run.of("refused")), 6)
+        self.assertNotIn(None, {queue.mask for queue in run.compute_queues})
+
+    def test_without_its_mask_there_is_no_queue(self):
+        for error, words in {"EBUSY": "busy", "EINVAL": "Invalid", "ENOMEM": "memory"}.items():
+            with self.subTest(error=error), Node("mi210", f"SET_CU_MASK={error}") as node:
+                node.partition(SHARE)
+                run = node.run("hsa_queues")
+                self.assertEqual({call for call, _ in run.failed}, {"hsa_queue_create"})
+                lines = [line for line in run.complaints if line.startswith("ration: ")]
+                self.assertEqual(len(lines), 1, run.complaints)
+                self.assertIn(words, lines[0])
+                created, destroyed = run.of("create_queue"), run.of("destroy_queue")
+                self.assertEqual(len(created), len(destroyed))
+                self.assertEqual(run.of("dispatch"), [])
+
+    def test_queues_that_the_kernel_refuses_are_the_programs_errors(self):
+        """ration neither hides nor adds to what the program meets without it."""
+        for fail in ("CREATE_QUEUE=ENOMEM", "CREATE_QUEUE=EINVAL*1", "CREATE_QUEUE=ENOMEM*1@3"):
+            for program in ("hsa_queues", "hip_linked"):
+                with self.subTest(fail=fail, program=program), Node("mi210", fail) as node:
+                    bare = node.run(program)
+                    node.partition(SHARE)
+                    run = node.run(program)
+                    self.assertEqual(run.code, bare.code)
+                    self.assertEqual(len(run.of("refused")), len(bare.of("refused")))
+                    self.assertNotIn(None, {queue.mask for queue in run.compute_queues})
+
+    def test_memory_that_the_kernel_refuses_is_the_programs_error(self):
+        with Node("mi210", "ALLOC_MEMORY_OF_GPU=ENOMEM*1@20") as node:
+            bare = node.run("hip_linked")
+            node.partition(SHARE + '\nmemory = "8GiB"')
+            run = node.run("hip_linked")
+        self.assertEqual(run.code, bare.code)
+
+
+if __name__ == "__main__":
+    support.main(sys.argv)
