@@ -55,15 +55,20 @@ policy::Loaded load_files(const std::vector<std::string>& files, bool site) {
     return loaded;
 }
 
-Json to_json(const policy::Loaded& loaded) {
-    Json problems = Json::array();
-    for (const policy::Diagnostic& problem : loaded.problems) {
-        problems.push_back({{"file", problem.place.file},
-                            {"line", problem.place.line},
-                            {"column", problem.place.column},
-                            {"text", problem.text}});
+Json to_json(const policy::Diagnostics& diagnostics) {
+    Json list = Json::array();
+    for (const policy::Diagnostic& each : diagnostics) {
+        list.push_back({{"file", each.place.file},
+                        {"line", each.place.line},
+                        {"column", each.place.column},
+                        {"text", each.text}});
     }
-    return {{"problems", problems},
+    return list;
+}
+
+Json to_json(const policy::Loaded& loaded, const policy::Diagnostics& passed_over) {
+    return {{"problems", to_json(loaded.problems)},
+            {"passed_over", to_json(passed_over)},
             {"files", loaded.policy.files},
             {"rules", loaded.policy.rules.size()},
             {"partitions", loaded.policy.partitions.size()},
@@ -92,10 +97,15 @@ std::string summary(const policy::Loaded& loaded) {
                        count(loaded.policy.pools.size(), "pool"));
 }
 
-// The policies to check: one of all files together, or each of them, or the one that is in force.
-std::vector<policy::Loaded> load_all(const Options& options) {
+// The policies to check: one of all files together, or each of them, or the one that is in force,
+// and then the places that do not count for it.
+std::vector<policy::Loaded> load_all(const Options& options, policy::Diagnostics& passed_over) {
     if (options.files.empty()) {
         policy::Found found = policy::find(own_environment);
+        passed_over = found.passed_over;
+        for (const policy::Diagnostic& place : passed_over) {
+            complain(policy::format(place));
+        }
         if (found.kind == policy::Found::Kind::kDisabled) {
             throw Failure(kFailed, "RATION_DISABLE is set, so no policy is read; name a FILE");
         }
@@ -103,9 +113,6 @@ std::vector<policy::Loaded> load_all(const Options& options) {
             throw Failure(kFailed,
                           "no policy found (RATION_POLICY, ~/.config/ration/policy.toml, "
                           "/etc/ration/policy.toml); name a FILE");
-        }
-        for (const policy::Diagnostic& place : found.passed_over) {
-            complain(policy::format(place));
         }
         return {std::move(found.loaded)};
     }
@@ -122,12 +129,13 @@ std::vector<policy::Loaded> load_all(const Options& options) {
 int check(const Options& options, const Invocation& invocation) {
     int code = kOk;
     Json json = Json::array();
-    for (const policy::Loaded& loaded : load_all(options)) {
+    policy::Diagnostics passed_over;
+    for (const policy::Loaded& loaded : load_all(options, passed_over)) {
         if (!loaded.problems.empty()) {
             code = kUsage;
         }
         if (invocation.json) {
-            json.push_back(to_json(loaded));
+            json.push_back(to_json(loaded, passed_over));
         } else {
             print(summary(loaded));
         }

@@ -65,7 +65,9 @@ Action add_env(CLI::App& app) {
         "Examples:\n"
         "  eval \"$(ration env --share 25%)\"\n"
         "  ration env --share 25% >> worker_init.sh\n"
-        "  ration env --shell fish --policy policy.toml | source");
+        "  ration env --shell fish --policy policy.toml | source\n"
+        "\n"
+        "Exit codes: 0 printed, 2 wrong options or policy, 125 libration.so was not found.");
     return [options](const Invocation& invocation) { return env(*options, invocation); };
 }
 

@@ -17,7 +17,7 @@ class Check(support.Case):
         )
         self.assertEqual(
             self.json("check", policy),
-            {"problems": [], "files": [str(policy)], "rules": 1, "partitions": 1, "pools": 0},
+            {"problems": [], "passed_over": [], "files": [str(policy)], "rules": 1, "partitions": 1, "pools": 0},
         )
 
     def test_every_mistake_with_its_place(self):
@@ -61,6 +61,21 @@ class Check(support.Case):
         other = self.inside(RATION, "check", "/run/ration/u0/mine.toml", mounts=mounts)
         self.assertEqual(other.returncode, 2)
         self.assertIn("allowed: in /etc/ration and /run/ration/policy.d", other.stdout)
+
+    def test_places_that_do_not_count(self):
+        """A policy.d that others may write to is nobody's: whoever asks for the policy is told."""
+        self.write("run/policy.d/job.toml", GOOD)
+        (self.root / "run/policy.d").chmod(0o777)
+        mounts = [(self.root / "run", "/run/ration")]
+        none = self.inside(RATION, "check", mounts=mounts)
+        self.assertEqual(none.returncode, 1)
+        self.assertRegex(none.stderr, "/run/ration/policy.d.* passed over: (.*\n)*.*no policy found")
+        self.write("home/.config/ration/policy.toml", GOOD)
+        mine = self.inside(RATION, "check", "--json", mounts=mounts)
+        self.assertEqual(mine.returncode, 0, mine.stderr)
+        places = json.loads(mine.stdout)["passed_over"]
+        self.assertEqual([place["file"] for place in places], ["/run/ration/policy.d"])
+        self.assertEqual(set(places[0]), {"file", "line", "column", "text"})
 
     def test_default_is_the_policy_in_force(self):
         self.assertIn("no policy found", self.complaint("check", code=1))

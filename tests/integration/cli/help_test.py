@@ -7,10 +7,24 @@ import subprocess
 import unittest
 
 import support
-from support import BUILD, RATION, SOURCE
+from support import BUILD, PROGRAM, RATION, SOURCE
 
 MANUAL = SOURCE / "tools/ration/ration.1"
 COMPLETION = SOURCE / "tools/ration/completion.bash"
+
+
+# Their keys are data: names of variables, indices of devices.
+TABLES = {"set", "driver_environment", "default_memory"}
+
+
+def fields(value):
+    """The names of all fields of a JSON value, however deep."""
+    if isinstance(value, list):
+        return set().union(*map(fields, value))
+    if not isinstance(value, dict):
+        return set()
+    inner = (fields(each) for name, each in value.items() if name not in TABLES)
+    return set(value).union(*inner)
 
 
 class Help(support.Case):
@@ -52,6 +66,7 @@ class Help(support.Case):
             text = self.ration(command, "--help")
             self.assertIn("Examples:", text, command)
             self.assertIn(f"ration {command}", text.split("Examples:")[1], command)
+            self.assertRegex(text, r"(?m)^Exit codes: .*\d", command)
 
     def test_every_command_has_json(self):
         for command in self.listed("Commands"):
@@ -69,22 +84,33 @@ class Help(support.Case):
         named = set(re.findall(r"Fl -([a-z][a-z-]+)", MANUAL.read_text()))
         self.assertEqual(named - known - {"version"}, set())
 
+    def shown(self):
+        """Output of every command as JSON, on a node where there is something to show."""
+        self.environment["SIM_CUDA_GPUS"] = "h100,h100/3g.40gb/3g.40gb"
+        self.write("p.toml", "schema = 1\nx = 1\n")
+        yield self.json("ps", code=1)
+        yield self.json("check", "p.toml", code=2)
+        yield self.json("env", "--share", "25%")
+        yield self.json("run", "--share", "25%", "--dry-run", "true")
+        yield self.json("explain", "--device", "0", "--", "true")
+        yield self.json("mps", "ensure")
+        self.ration("run", "--device", "0", "--share", "25%", "--", PROGRAM)
+        yield self.json("ps", "--recent")
+        yield self.json("doctor")
+        yield self.json("doctor", "true")
+        yield self.json("doctor", "--driver", BUILD / "sim/libcuda.so.1")
+        yield self.json("mps", "status")
+        yield self.json("mps", "stop")
+        yield json.loads(self.ration("help", "--json"))
+        yield json.loads(self.ration("--version", "--json"))
+        yield json.loads(self.start(RATION, "nosuch", "--json").stdout)
+
     def test_manual_has_every_json_field(self):
-        words = set(re.findall(r"[a-z_]+", MANUAL.read_text()))
-        self.write("p.toml", 'schema = 1\nx = 1\n')
-        shown = [
-            self.json("check", "p.toml", code=2),
-            self.json("env", "--share", "25%"),
-            self.json("run", "--share", "25%", "--dry-run", "true"),
-            self.json("explain", "--device", "0", "--", "true"),
-            self.json("ps", code=1),
-            self.json("doctor", "true"),
-            self.json("doctor", "--driver", BUILD / "sim/libcuda.so.1"),
-            self.json("mps", "status", code=1),
-        ]
-        for document in shown:
-            self.assertEqual(set(document) - words, set())
-        self.assertEqual(set(shown[3]["grant"]) - words, set())
+        section = MANUAL.read_text().split("\n.Sh JSON OUTPUT\n")[1].split("\n.Sh ")[0]
+        words = {word for line in re.findall(r"(?m)^\.(?:Va|Pq Va) (.*)$", section)
+                 for word in re.findall("[a-z_]+", line)}
+        missing = set().union(*map(fields, self.shown())) - words
+        self.assertEqual(missing, set())
 
     @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed")
     def test_manual_is_well_formed(self):
