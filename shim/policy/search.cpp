@@ -147,8 +147,8 @@ bool trusted(const std::string& folder, uid_t owner, Diagnostics& passed_over) {
     return false;
 }
 
-// As the front asks (shim/preload/engine.cpp): where neither of a site's places is, it never loads the
-// engine, so what is wrong with the folder around them may not matter here either.
+// As the front asks (shim/preload/engine.cpp): where neither of a site's places is, it never loads
+// the engine, so what is wrong with the folder around them may not matter here either.
 bool may_exist(const std::string& path) {
     return access(path.c_str(), F_OK) == 0 || !is_missing(errno);
 }

@@ -3,7 +3,10 @@
 # Needs root, to own a setuid file and a mount namespace; exits 77 (skipped) without.
 set -euo pipefail
 stage=$1 driver=$2 program=$3
-[ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null || { echo "needs root and mount namespaces"; exit 77; }
+if [ "$(id -u)" != 0 ] || ! unshare -m true 2>/dev/null; then
+    echo "needs root and mount namespaces"
+    exit 77
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
@@ -13,6 +16,7 @@ cp "$program" "$work/setuid" && chmod 4755 "$work/setuid"
 cp -a /etc "$work/etc"
 echo "$work/libration.so" > "$work/etc/ld.so.preload"
 # The driver's folder stands in ld.so.conf, because LD_LIBRARY_PATH means nothing to a setuid program.
+# shellcheck disable=SC2016 # the inner shell's
 unshare -m bash -euc '
     mount --bind "$1/etc" /etc
     echo "$1" > /etc/ld.so.conf.d/fake-driver.conf

@@ -252,8 +252,8 @@ TEST_F(Search, ASiteFolderThatEverybodyMayWriteToIsAProblemForAll) {
     }
 }
 
-// The front does not look at the folder, so nor may anybody else: a program that it leaves alone and
-// one whose policy is named would differ.
+// The front does not look at the folder, so nor may anybody else: a program that it leaves alone
+// and one whose policy is named would differ.
 TEST_F(Search, ASiteFolderWithoutPoliciesIsNobodysProblem) {
     ASSERT_EQ(rmdir((folder_ / "etc/policy.d").c_str()), 0);
     ASSERT_EQ(chmod((folder_ / "etc").c_str(), 0777), 0);

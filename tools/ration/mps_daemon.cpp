@@ -113,8 +113,8 @@ bool gone(const cuda::MpsPipe& daemon) {
     return state == cuda::PipeState::kDead || state == cuda::PipeState::kAbsent;
 }
 
-// The daemon and its servers, which are its children, whether or not it still answers. False if there
-// is no such daemon.
+// The daemon and its servers, which are its children, whether or not it still answers. False if
+// there is no such daemon.
 bool kill_daemon(pid_t daemon) {
     if (daemon <= 0 || !is_daemon(daemon)) {
         return false;
