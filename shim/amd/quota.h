@@ -19,6 +19,8 @@ class Quota {
 
     Quota(kfd::Ioctl real, Limits limits) : real_(real), limits_(std::move(limits)) {}
 
+    bool any() const { return !limits_.empty(); }
+
     // Requests kAllocateMemory, kFreeMemory and kAvailableMemory, answered as ioctl(2) does.
     int allocate(const kfd::Call& call);
     int free(const kfd::Call& call);

@@ -9,7 +9,6 @@
 #include <memory>
 #include <new>
 
-#include "shim/amd/device_file.h"
 #include "shim/amd/grant.h"
 #include "shim/engine/amd_hooks.h"
 #include "shim/engine/log.h"
@@ -190,15 +189,27 @@ void AmdSession::not_masked(const std::string& line) {
     if (!warn) no_queues_.store(true, std::memory_order_release);
 }
 
+// Most requests bear on no grant: HIP makes over a hundred events for three streams.
+bool AmdSession::concerned(Request request) const {
+    switch (request) {
+        case Request::kOther:
+            return refused();
+        case Request::kAllocateMemory:
+        case Request::kFreeMemory:
+        case Request::kAvailableMemory:
+            return refused() || quota_.any();
+        default:
+            return true;
+    }
+}
+
 int AmdSession::ioctl(const amd::kfd::Call& call) {
     const Request request = amd::kfd::request_of(call.number);
-    if (!ours()) return amd::kfd::pass(ioctl_, call);
-    const bool all_fail = refused();
-    if ((request == Request::kOther && !all_fail) || call.argument == nullptr ||
-        !amd::is_device_file(call.descriptor)) {
+    if (!ours() || !concerned(request) || call.argument == nullptr ||
+        !device_file_.is(call.descriptor)) {
         return amd::kfd::pass(ioctl_, call);
     }
-    if (all_fail) {
+    if (refused()) {
         errno = EPERM;
         return -1;
     }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "shim/amd/device_file.h"
 #include "shim/amd/queues.h"
 #include "shim/amd/quota.h"
 #include "shim/amd/streams.h"
@@ -109,6 +110,7 @@ class AmdSession {
     void announce();
     bool needed(Hook hook) const;
     void* real_address(Hook hook) const;
+    bool concerned(amd::kfd::Request request) const;
     void granted();
     void not_masked(const std::string& line);
     std::optional<std::string> current_device_address(int& device) const;
@@ -123,6 +125,7 @@ class AmdSession {
     amd::Queues queues_;
     amd::Quota quota_;
     amd::Streams streams_;
+    amd::DeviceFile device_file_;
     std::atomic<Stage> stage_{Stage::kUntouched};
     std::atomic<bool> no_queues_{false};  // the kernel took no mask: queues are refused
     std::atomic<bool> granted_{false};
