@@ -143,29 +143,47 @@ def start_up(bench):
             "figure": ration / empty if empty > 1 else None, "budget": 1.6, "of": "times an empty object"}
 
 
-def linked_call(bench):
+def calls(bench, program, what, budget):
+    """A function as linked and at its own address, bare and with ration: what the latter adds."""
     def medians(environment):
-        text = output([bench.bin / "linked_call", "--benchmark_format=json",
+        text = output([bench.bin / program, "--benchmark_format=json",
                        f"--benchmark_min_time={bench.times(0.05, 0.001)}",
                        f"--benchmark_repetitions={bench.times(9, 3)}",
                        "--benchmark_enable_random_interleaving=true",
                        "--benchmark_report_aggregates_only=true"], environment)
         rows = {row["name"]: row for row in json.loads(text)["benchmarks"]}
         if any(row.get("error_occurred") for row in rows.values()):
-            sys.exit("bench: linked_call could not find the driver's own address")
+            sys.exit(f"bench: {program} could not find the function's own address")
         return rows["linked_median"]["cpu_time"], rows["driver_median"]["cpu_time"]
 
-    # No rule for it: unenforced, but the engine is loaded and has decided.
+    # No rule for it: unenforced, but where the engine is needed it is loaded and has decided.
     runs = {"bare": [], "ration": []}
     for _ in range(bench.times(5, 1)):
         runs["bare"].append(medians(bench.environment()))
         runs["ration"].append(medians(bench.confined()))
     bare, ration = (statistics.median(linked for linked, _ in runs[key]) for key in runs)
     # Less what two addresses of one function differ by anyway.
-    added = [statistics.median(linked - driver for linked, driver in runs[key]) for key in runs]
-    return {"what": "linked driver call, unenforced", "unit": "ns", "bare": bare, "ration": ration,
-            "added": added[1] - added[0], "beside": "", "figure": added[1] - added[0], "budget": 2,
-            "of": "ns more"}
+    added = [statistics.median(linked - own for linked, own in runs[key]) for key in runs]
+    return {"what": what, "unit": "ns", "bare": bare, "ration": ration, "added": added[1] - added[0],
+            "beside": "", "figure": added[1] - added[0], "budget": budget, "of": "ns more"}
+
+
+def hip_stream(bench):
+    """Over the simulated kernel driver: what is added is ours and one more of its ioctls."""
+    simulated = bench.build / "sim/libsimkfd.so"
+    policy_file = bench.folder / "amd.toml"
+    policy_file.write_text('schema = 1\n[partition.q]\nshare = "25%"\n[[rule]]\nuse = "partition.q"\n')
+    environments = [bench.environment(LD_PRELOAD=simulated, SIM_KFD_GPUS="mi210"),
+                    bench.environment(LD_PRELOAD=f"{bench.library}:{simulated}", SIM_KFD_GPUS="mi210",
+                                      RATION_POLICY=policy_file)]
+    rounds = []
+    for _ in range(bench.times(30, 2)):
+        rounds.append([statistics.median(int(word) / 1000 for word in output(
+            [bench.bin / "hip_stream"], environment).split()) for environment in environments])
+    bare, ration = paired(list(zip(*rounds)))
+    return {"what": "hipStreamCreate with a queue", "unit": "us", "bare": bare, "ration": bare + ration,
+            "added": ration, "beside": "simulated kernel driver, no AMD hardware", "figure": ration,
+            "budget": 10, "of": "us more"}
 
 
 def first_call(bench, pipe):
@@ -223,8 +241,12 @@ def main():
         bench = Bench(arguments.build.resolve(), pathlib.Path(folder), arguments.quick)
         rows = [start_up(bench)]
         with bench.daemon() as pipe:
-            rows += [linked_call(bench), first_call(bench, pipe)]
+            rows.append(calls(bench, "linked_call", "linked driver call, unenforced", 2))
+            rows.append(first_call(bench, pipe))
             rows.append(together(bench, rows[-1]["ration"]))
+        rows.append(calls(bench, "ioctl_call", "ioctl that is not KFD's", 5))
+        if (bench.bin / "hip_stream").exists():
+            rows.append(hip_stream(bench))
     for row in rows:
         row["pass"] = None if row["figure"] is None else row["figure"] <= row["budget"]
     load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
