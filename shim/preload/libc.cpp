@@ -23,32 +23,30 @@ Dlopen real_dlopen() { return reinterpret_cast<Dlopen>(objects::next_definition(
 
 std::atomic<Dlsym> known_dlsym{nullptr};
 
-// Keeps SIGPIPE from ending the program when nobody reads its stderr any more: blocked in this
-// thread, and taken away again if our write raised it. By system call, because sigprocmask may be
-// interposed and pthread_sigmask was not always in libc. The kernel's signal set is one 64-bit
-// word.
-class NoSigpipe {
+// Keeps the signals that a write may raise from ending the program: SIGPIPE where nobody reads its
+// stderr any more, SIGXFSZ where that is a file at its size limit. Blocked in this thread, and
+// taken away again if our write raised them. By system call, because sigprocmask may be interposed
+// and pthread_sigmask was not always in libc. The kernel's signal set is one 64-bit word.
+class QuietSignals {
   public:
-    NoSigpipe() {
+    QuietSignals() {
         uint64_t pending = 0;
         syscall(SYS_rt_sigpending, &pending, sizeof pending);
-        was_pending_ = (pending & kSigpipe) != 0;
-        syscall(SYS_rt_sigprocmask, SIG_BLOCK, &kSigpipe, &former_, sizeof former_);
+        held_ = kRaised & ~pending;  // one that is pending is blocked already, and the program's
+        syscall(SYS_rt_sigprocmask, SIG_BLOCK, &held_, &former_, sizeof former_);
     }
-    ~NoSigpipe() {
+    ~QuietSignals() {
         const timespec now{};
-        if (!was_pending_) {
-            syscall(SYS_rt_sigtimedwait, &kSigpipe, nullptr, &now, sizeof kSigpipe);
-        }
+        while (syscall(SYS_rt_sigtimedwait, &held_, nullptr, &now, sizeof held_) > 0) continue;
         syscall(SYS_rt_sigprocmask, SIG_SETMASK, &former_, nullptr, sizeof former_);
     }
-    NoSigpipe(const NoSigpipe&) = delete;
-    NoSigpipe& operator=(const NoSigpipe&) = delete;
+    QuietSignals(const QuietSignals&) = delete;
+    QuietSignals& operator=(const QuietSignals&) = delete;
 
   private:
-    static constexpr uint64_t kSigpipe = uint64_t{1} << (SIGPIPE - 1);
+    static constexpr uint64_t kRaised = uint64_t{1} << (SIGPIPE - 1) | uint64_t{1} << (SIGXFSZ - 1);
+    uint64_t held_ = 0;
     uint64_t former_ = 0;
-    bool was_pending_ = false;
 };
 
 }  // namespace
@@ -91,7 +89,7 @@ void pin(const char* soname) {
 }
 
 void say(const char* text) {
-    const NoSigpipe guard;
+    const QuietSignals guard;
     char prefix[] = "ration: ";
     char newline[] = "\n";
     const iovec parts[] = {

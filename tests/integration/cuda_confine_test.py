@@ -208,6 +208,37 @@ for rank in (0, 1):
 """)
             self.assertEqual(done.stdout.split(), ["32", "66"], done.stderr)
 
+    def test_a_grandchild_of_one_that_was_ignored_decides_for_itself(self):
+        with Node() as node:
+            node.policy(rule('share = "25%"'))
+            done = node.python(DRIVER + """
+sms = ctypes.c_int()
+def in_child(body):
+    child = os.fork()
+    if child == 0:
+        os._exit(body())
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def grandchild():
+    del os.environ["RATION_DISABLE"]
+    ok = cuda.cuInit(0) == 0 and cuda.cuDeviceGetAttribute(ctypes.byref(sms), 16, 0) == 0
+    return sms.value if ok else 1
+def child():
+    os.environ["RATION_DISABLE"] = "1"
+    return in_child(grandchild) if cuda.cuInit(1) != 0 else 2
+assert cuda.cuInit(1) != 0  # decided, and not initialised
+print(in_child(child))
+""")
+            self.assertEqual((done.stdout.strip(), done.stderr), ("32", ""))
+
+    def test_a_librarys_constructor_may_call_while_a_thread_reads_its_grant(self):
+        with Node() as node:
+            node.policy(rule('share = "25%"'))
+            preload = BUILD / "tests/preload"
+            done = node.command([preload / "preload_constructor", preload / "libconstructor.so"],
+                                SCENARIO_DECIDED="1")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual([record["state"] for record in node.records()], ["granted"])
+
     def test_threads_race_into_the_first_call(self):
         with Node() as node:
             node.policy(rule('share = "25%"'))

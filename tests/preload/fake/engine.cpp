@@ -1,9 +1,11 @@
 // An engine that counts, in place of the real one: what it does is chosen by FAKE_ENGINE
-// (pass | hook | refuse | wait | reenter).
+// (pass | hook | refuse | wait | reenter | raise | cancel).
 #include "fake/engine.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -131,6 +133,8 @@ extern "C" __attribute__((visibility("default"))) int ration_engine_attach(
         if (set_current(nullptr) != 0) abort();
     }
     if (strcmp(wish, "wait") == 0) wait_for_word();
+    if (strcmp(wish, "raise") == 0 && fake_engine.attached == 1) raise(SIGUSR1);
+    if (strcmp(wish, "cancel") == 0) pthread_testcancel();
     Targets targets;
     targets.set(ration::Hook::cuInit, &hooked_init);
     targets.set(ration::Hook::cuCtxSetCurrent, &hooked_set_current);
