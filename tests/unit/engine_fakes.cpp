@@ -126,6 +126,7 @@ void* real(uint32_t hook) {
 const std::map<std::string, void*>& symbols() {
     static const std::map<std::string, void*> all = {
         {"cuDeviceGetCount", address(+[](int* count) {
+             if (driver->inside_query) driver->inside_query();
              *count = driver->devices;
              return driver->initialised && driver->answers ? CUDA_SUCCESS
                                                            : CUDA_ERROR_NOT_INITIALIZED;

@@ -31,13 +31,14 @@ struct FakeDriver {
     bool served = true;
     CUresult init_result = CUDA_SUCCESS;
     std::atomic<CUresult> context_result{CUDA_SUCCESS};
-    unsigned context_sms = 0;           // what cuCtxGetExecAffinity tells; 0: an error
-    bool no_current = false;            // no context is current in any thread
-    int devices = 1;                    // of 132 SMs each
-    CUdevice current = 0;               // whose context is current
-    std::function<void()> inside_init;  // a tool that the driver loads
-    bool slow_to_begin = false;         // other threads get their turn meanwhile
-    std::vector<unsigned> asked_sms;    // exec affinity of the last cuCtxCreate_v3/_v4
+    unsigned context_sms = 0;            // what cuCtxGetExecAffinity tells; 0: an error
+    bool no_current = false;             // no context is current in any thread
+    int devices = 1;                     // of 132 SMs each
+    CUdevice current = 0;                // whose context is current
+    std::function<void()> inside_init;   // a tool that the driver loads
+    std::function<void()> inside_query;  // while the devices are counted
+    bool slow_to_begin = false;          // other threads get their turn meanwhile
+    std::vector<unsigned> asked_sms;     // exec affinity of the last cuCtxCreate_v3/_v4
     bool null_parameters = false;
     std::vector<std::string> calls;  // of contexts
 };

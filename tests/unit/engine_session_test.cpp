@@ -1,4 +1,6 @@
 #include <gmock/gmock.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -252,6 +254,79 @@ TEST_F(SessionTest, RacingThreadsAreRefusedTogether) {
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(count(GetCapturedStderr(), "ignored the share"), 1);
     EXPECT_EQ(refused, 16);
+}
+
+// Runs `body` in a thread that is asked to be cancelled before it begins, and acts on that at its
+// first cancellation point. True if it was cancelled.
+template <class Body>
+bool cancelled_in(Body body) {
+    struct Start {
+        Body body;
+        std::barrier<> asked{2};
+    } start{std::move(body)};
+    pthread_t thread{};
+    const auto run = [](void* data) -> void* {
+        auto& own = *static_cast<Start*>(data);
+        int former = 0;
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &former);
+        own.asked.arrive_and_wait();
+        own.asked.arrive_and_wait();
+        pthread_setcancelstate(former, nullptr);
+        own.body();
+        return nullptr;
+    };
+    EXPECT_EQ(pthread_create(&thread, nullptr, run, &start), 0);
+    start.asked.arrive_and_wait();
+    pthread_cancel(thread);
+    start.asked.arrive_and_wait();
+    void* result = nullptr;
+    pthread_join(thread, &result);
+    return result == PTHREAD_CANCELED;
+}
+
+// Reading the grant back and publishing it are full of cancellation points.
+TEST_F(SessionTest, IsNotCancelledInTheMiddleOfItsOwnWork) {
+    fakes_.policy(kQuarter);
+    ASSERT_EQ(fakes_.attach(), 0);
+    std::atomic<CUresult> result{CUDA_ERROR_UNKNOWN};
+    EXPECT_TRUE(cancelled_in([&] {
+        result = init();
+        pthread_testcancel();
+    }));
+    EXPECT_EQ(result, CUDA_SUCCESS);
+    EXPECT_EQ(fakes_.record().state, state::State::kGranted);
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+}
+
+TEST_F(SessionTest, AThreadCancelledInTheDriverTakesTheEnvironmentBack) {
+    fakes_.policy(kQuarter);
+    ASSERT_EQ(fakes_.attach(), 0);
+    driver->inside_init = [] { pthread_testcancel(); };
+    EXPECT_TRUE(cancelled_in([] { init(); }));
+    driver->inside_init = nullptr;
+    EXPECT_EQ(variable("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"), "unset");
+    EXPECT_EQ(init(), CUDA_SUCCESS);
+    EXPECT_EQ(driver->seen_share, "25");
+    EXPECT_EQ(fakes_.record().state, state::State::kGranted);
+}
+
+volatile sig_atomic_t jumped = 0;
+
+// The reading of the grant is no place to jump out of: another thread would wait for the lock.
+TEST_F(SessionTest, AHandlerWaitsWhileTheGrantIsReadBack) {
+    fakes_.policy(kQuarter);
+    ASSERT_EQ(fakes_.attach(), 0);
+    jumped = 0;
+    signal(SIGUSR1, [](int) { jumped = 1; });
+    bool early = false;
+    driver->inside_query = [&] {
+        raise(SIGUSR1);
+        early = jumped != 0;
+    };
+    EXPECT_EQ(init(), CUDA_SUCCESS);
+    EXPECT_FALSE(early);
+    EXPECT_EQ(jumped, 1);
+    signal(SIGUSR1, SIG_DFL);
 }
 
 // Returns what `body` returns in a forked child.
