@@ -4,6 +4,7 @@
 
 #include "shim/amd/devices.h"
 #include "shim/amd/engine_masks.h"
+#include "shim/amd/mask_variables.h"
 #include "shim/amd/visible.h"
 #include "shim/amd/wording.h"
 #include "shim/host/device_list.h"
@@ -40,8 +41,9 @@ class Planner {
     Or<Plan> make() {
         plan_.asked = asked_text(partition_);
         plan_.share = partition_.share;
-        for (const auto step : {&Planner::pass_over_nvidia, &Planner::choose_devices,
-                                &Planner::choose_cus, &Planner::limit_memory}) {
+        for (const auto step :
+             {&Planner::pass_over_nvidia, &Planner::choose_devices, &Planner::choose_cus,
+              &Planner::respect_masks, &Planner::limit_memory}) {
             if (auto refusal = (this->*step)()) return *refusal;
         }
         return plan_;
@@ -200,6 +202,67 @@ class Planner {
         if (refusal_of(found) != nullptr) return false;
         const auto& places = std::get<std::vector<std::size_t>>(found);
         return std::count(places.begin(), places.end(), gpu.place) > 0;
+    }
+
+    // Masks that are in the environment hold beside ours.
+    Step respect_masks() {
+        const auto hsa = surroundings_.environment(kHsaMaskVariable);
+        const auto hip = surroundings_.environment(kHipMaskVariable);
+        const HsaMasks masks = read_hsa_masks(hsa.value_or(""));
+        if (masks.mistake) {
+            plan_.notes.push_back(std::string(kHsaMaskVariable) + "=" + *hsa +
+                                  " has a mistake, and ROCr ignores what follows it");
+        }
+        for (DeviceLimit& device : plan_.devices) {
+            const auto number = static_cast<unsigned>(&device - plan_.devices.data());
+            if (const auto mask = hsa_mask_of(masks, number, device.gpu)) {
+                if (auto refusal = keep_to_hsa(device, *mask, *hsa)) return refusal;
+            }
+            if (hip) {
+                if (auto refusal = note_hip(device, *hip)) return refusal;
+            }
+        }
+        return std::nullopt;
+    }
+
+    static Refusal nothing_left(const DeviceLimit& device, const std::string& setting) {
+        return refuse(setting + " is in the environment and leaves no CU of this share on " +
+                      describe(device.gpu) + ": unset it");
+    }
+
+    Step keep_to_hsa(DeviceLimit& device, const Mask& mask, const std::string& value) {
+        const std::string setting = std::string(kHsaMaskVariable) + "=" + value;
+        const Mask left = within(mask, device.mask, device.gpu);
+        if (left.empty()) return nothing_left(device, setting);
+        const unsigned before = device.cus;
+        device.cus = count_cus(left, device.gpu);
+        if (!device.mask.empty()) device.mask = left;
+        if (device.cus < before) {
+            plan_.notes.push_back(setting + " is in the environment and leaves " +
+                                  std::to_string(device.cus) + " of " + std::to_string(before) +
+                                  " CUs on " + describe(device.gpu));
+        }
+        return std::nullopt;
+    }
+
+    Step note_hip(const DeviceLimit& device, const std::string& value) {
+        const std::string setting = std::string(kHipMaskVariable) + "=" + value;
+        const auto mask = read_hip_mask(value, device.gpu);
+        if (!mask) {
+            plan_.notes.push_back(setting +
+                                  " is in the environment; HIP may use fewer CUs than "
+                                  "granted");
+            return std::nullopt;
+        }
+        const Mask left = within(*mask, device.mask, device.gpu);
+        if (left.empty()) return nothing_left(device, setting);
+        const unsigned cus = count_cus(left, device.gpu);
+        if (cus < device.cus) {
+            plan_.notes.push_back(setting + " is in the environment and leaves " +
+                                  std::to_string(cus) + " of " + std::to_string(device.cus) +
+                                  " CUs to HIP's streams on " + describe(device.gpu));
+        }
+        return std::nullopt;
     }
 
     Step limit_memory() {

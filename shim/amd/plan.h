@@ -49,10 +49,11 @@ struct Plan {
     bool masks() const;
 };
 
-// Pure but for `surroundings`. `pool`: the one that the partition is a slot of, or null. Refused:
-// devices that are not there or not allowed, fewer CUs than can be had, masks that the GPU cannot
-// have, a pool that asks for more than there is, memory below 1 MiB, sizes and mechanisms that are
-// NVIDIA's. A node without AMD GPUs has a plan without devices.
+// Pure but for `surroundings`. HSA_CU_MASK and ROC_GLOBAL_CU_MASK of the process narrow the plan,
+// or are noted where they narrow HIP alone. `pool`: the one that the partition is a slot of, or
+// null. Refused: devices that are not there or not allowed, fewer CUs than can be had, masks that
+// the GPU cannot have, a pool that asks for more than there is, memory below 1 MiB, sizes and
+// mechanisms that are NVIDIA's. A node without AMD GPUs has a plan without devices.
 Or<Plan> make_plan(const policy::Partition& partition, const policy::Pool* pool,
                    const Surroundings& surroundings);
 

@@ -3,6 +3,7 @@ ration_unit_test(amd_test
         amd_cu_mask_test.cpp
         amd_devices_test.cpp
         amd_engine_masks_test.cpp
+        amd_mask_variables_test.cpp
         amd_plan_test.cpp
         amd_queues_test.cpp
         amd_quota_test.cpp

@@ -275,5 +275,59 @@ TEST_F(PlanTest, SlotsOfOneGpuNeedOneDistribution) {
     EXPECT_THAT(refusal(), HasSubstr("different distributions"));
 }
 
+TEST_F(PlanTest, HsaCuMaskNarrowsTheGrant) {
+    partition_.share = 25;
+    environment_["HSA_CU_MASK"] = "0:0-15";
+    const Plan made = plan();
+    EXPECT_EQ(made.devices[0].cus, 16U);
+    EXPECT_EQ(made.devices[0].mask[0], 0xFFFFU);
+    EXPECT_EQ(made.devices[1].cus, 24U) << "GPU 1 is not in it";
+    EXPECT_THAT(made.notes,
+                ElementsAre("HSA_CU_MASK=0:0-15 is in the environment and leaves 16 of 24 CUs on "
+                            "GPU 0 (aldebaran, gfx90a, 104 CUs)"));
+}
+
+TEST_F(PlanTest, HsaCuMaskHoldsWithoutASizeToo) {
+    environment_["HSA_CU_MASK"] = "0:0-15";
+    EXPECT_EQ(plan().devices[0].cus, 16U);
+    EXPECT_FALSE(plan().masks());
+}
+
+TEST_F(PlanTest, HsaCuMaskCountsInTheListThatRocrWillSee) {
+    partition_.share = 25;
+    choose(partition_, "1");
+    environment_["HSA_CU_MASK"] = "1:0-7";
+    EXPECT_EQ(plan().devices[0].cus, 24U);
+    environment_["HSA_CU_MASK"] = "0:0-7";
+    EXPECT_EQ(plan().devices[0].cus, 8U);
+}
+
+TEST_F(PlanTest, MasksThatLeaveNothingAreRefused) {
+    partition_.share = 25;
+    environment_["HSA_CU_MASK"] = "0:24-31";
+    EXPECT_EQ(refusal(),
+              "HSA_CU_MASK=0:24-31 is in the environment and leaves no CU of this share on GPU 0 "
+              "(aldebaran, gfx90a, 104 CUs): unset it");
+    environment_ = {{"ROC_GLOBAL_CU_MASK", "0xff000000"}};
+    EXPECT_THAT(refusal(), HasSubstr("ROC_GLOBAL_CU_MASK=0xff000000"));
+}
+
+TEST_F(PlanTest, MasksOfHipAloneAreNoted) {
+    partition_.share = 25;
+    gpus_.resize(1);
+    environment_["ROC_GLOBAL_CU_MASK"] = "0xff";
+    EXPECT_EQ(plan().devices[0].cus, 24U);
+    EXPECT_THAT(plan().notes, ElementsAre(HasSubstr("leaves 8 of 24 CUs to HIP's streams")));
+    gpus_ = {navi21()};
+    EXPECT_THAT(plan().notes, ElementsAre(HasSubstr("HIP may use fewer CUs")));
+}
+
+TEST_F(PlanTest, AMistakeInHsaCuMaskIsNoted) {
+    partition_.share = 25;
+    environment_["HSA_CU_MASK"] = "0:0-";
+    EXPECT_EQ(plan().devices[0].cus, 24U);
+    EXPECT_THAT(plan().notes, ElementsAre(HasSubstr("has a mistake")));
+}
+
 }  // namespace
 }  // namespace ration::amd
