@@ -38,12 +38,13 @@ std::string what(const Gpu& gpu, double asked) {
 }
 
 TEST(Lone, IsTheNearestNumberOfRows) {
-    EXPECT_EQ(even(mi210(), 25), 24U);   // 26, rows of 8
-    EXPECT_EQ(even(mi210(), 30), 32U);   // 31.2
-    EXPECT_EQ(even(mi210(), 50), 48U);   // 52 is half way between 48 and 56
-    EXPECT_EQ(even(mi300x(), 25), 64U);  // 76, rows of 32
-    EXPECT_EQ(even(mi300x(), 30), 96U);  // 91.2
-    EXPECT_EQ(even(navi21(), 25), 16U);  // 20 is half way between 16 and 24
+    EXPECT_EQ(even(mi210(), 25), 24U);      // 26, rows of 8
+    EXPECT_EQ(even(mi210(), 30), 32U);      // 31.2
+    EXPECT_EQ(even(mi210(), 50), 48U);      // 52 is half way between 48 and 56
+    EXPECT_EQ(even(mi300x(), 25), 64U);     // 76, rows of 32
+    EXPECT_EQ(even(mi300x_cpx(), 25), 8U);  // 9.5, rows of 4
+    EXPECT_EQ(even(mi300x(), 30), 96U);     // 91.2
+    EXPECT_EQ(even(navi21(), 25), 16U);     // 20 is half way between 16 and 24
 }
 
 TEST(Lone, BelowARowIsTheNearestNumberOfUnits) {

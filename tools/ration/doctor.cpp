@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "tools/ration/amd_facts.h"
 #include "tools/ration/command.h"
 #include "tools/ration/driver_probe.h"
 #include "tools/ration/failure.h"
@@ -94,8 +95,12 @@ std::string node_text(const Json& facts) {
     const Json& policy = facts["policy"];
     std::string text = line("kernel", field(facts["kernel"], "kernel"));
     text += line("module", field(facts["kernel"], "driver_module", "no NVIDIA kernel module"));
-    text += line("nodes", joined(facts["kernel"]["device_nodes"], "no /dev/nvidia*"));
-    text += driver_text(facts["driver"]) + nvml_text(facts["nvml"]) + mps_text(facts["mps"]);
+    text +=
+        line("nodes", joined(facts["kernel"]["device_nodes"], "no /dev/nvidia* and no /dev/kfd"));
+    if (!facts["mps"].is_null()) {
+        text += driver_text(facts["driver"]) + nvml_text(facts["nvml"]) + mps_text(facts["mps"]);
+    }
+    text += amd_facts_text(facts["amd"]);
     text += line("runtime", field(facts["runtime_directory"], "root", "none") + " (" +
                                 field(facts["runtime_directory"], "kind") + ")");
     text += line("library", field(facts["library"], "path", "none"));
@@ -132,17 +137,27 @@ std::string audit_text(const Json& audit) {
     return text;
 }
 
+// A node with AMD GPUs alone misses nothing of NVIDIA's.
+bool has_nvidia(const Json& facts) {
+    return !facts["kernel"]["driver_module"].is_null() || facts["nvml"]["problem"].is_null() ||
+           !facts["driver"]["library"].is_null();
+}
+
 Json node_facts(const Options& options, Findings& findings) {
     Json facts{{"kernel", kernel_facts()},
                {"driver", probe_driver(std::chrono::seconds(options.timeout))},
                {"nvml", nvml_facts()},
-               {"mps", mps_facts(findings)},
-               {"runtime_directory", to_json(runtime_directory(false))},
-               {"library", library_facts(findings)},
-               {"policy", policy_facts(findings)}};
-    if (!facts["driver"]["problem"].is_null()) {
-        findings.push_back({true, field(facts["driver"], "problem")});
+               {"mps", nullptr},
+               {"amd", amd_facts(findings)}};
+    if (facts["amd"]["gpus"].empty() || has_nvidia(facts)) {
+        facts["mps"] = mps_facts(findings);
+        if (!facts["driver"]["problem"].is_null()) {
+            findings.push_back({true, field(facts["driver"], "problem")});
+        }
     }
+    facts["runtime_directory"] = to_json(runtime_directory(false));
+    facts["library"] = library_facts(findings);
+    facts["policy"] = policy_facts(findings);
     return facts;
 }
 
@@ -211,8 +226,8 @@ Action add_doctor(CLI::App& app) {
         ->check(CLI::Range(1, 3600));
     app.add_flag("--probe-driver", options->probe)->group("");  // not shown: our own child
     app.footer(
-        "Without BINARY and --driver, looks at this node: driver, GPUs, MIG instances, MPS "
-        "daemons,\n"
+        "Without BINARY and --driver, looks at this node: driver, GPUs of both vendors, MIG "
+        "instances, MPS daemons,\n"
         "runtime directory and policy. The driver is asked in a process of its own.\n"
         "\n"
         "Examples:\n"

@@ -18,9 +18,7 @@ struct Options {
 constexpr int kLargestPid = 4194304;  // PID_MAX_LIMIT, include/linux/threads.h
 
 int exit_code(const Explanation& explanation) {
-    const bool refused = !explanation.ruling.lines.empty() || !explanation.obstacle.empty() ||
-                         (explanation.prediction && explanation.prediction->refusal);
-    return refused && !explanation.record ? kFailed : kOk;
+    return is_refused(explanation) && !explanation.record ? kFailed : kOk;
 }
 
 int explain(const Options& options, const Invocation& invocation) {

@@ -1,3 +1,4 @@
+#include "tools/ration/amd_explanation.h"
 #include "tools/ration/explanation.h"
 #include "tools/ration/records.h"
 
@@ -78,6 +79,7 @@ Json explanation_json(const Explanation& explanation) {
                 {"driver_environment", driver_environment(explanation.ruling.plan)},
                 {"grant", nullptr},
                 {"refusals", explanation.ruling.lines},
+                {"amd", nullptr},
                 {"notes", explanation.notes},
                 {"obstacle", explanation.obstacle},
                 {"record", nullptr}};
@@ -85,6 +87,13 @@ Json explanation_json(const Explanation& explanation) {
         result["grant"] = grant_json(explanation.prediction->record, true);
     } else if (explanation.prediction) {
         result["refusals"].push_back(*explanation.prediction->refusal);
+    }
+    if (explanation.amd) {
+        result["amd"] = amd_explanation(explanation.amd_ruling);
+    }
+    if (!explanation.nvidia) {
+        result["grant"] = result["amd"]["grant"];
+        result["refusals"] = result["amd"]["refusals"];
     }
     if (explanation.record) {
         result["record"] = to_json(*explanation.record);

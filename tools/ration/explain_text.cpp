@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include "tools/ration/amd_explanation.h"
 #include "tools/ration/explanation.h"
 #include "tools/ration/records.h"
 #include "tools/ration/runtime.h"
@@ -115,24 +116,43 @@ std::string plan_text(const cuda::Plan& plan) {
     return text;
 }
 
-// The last line: the grant, or why there is none.
-std::string last_line(const Explanation& explanation) {
+// Of a verdict without a prediction.
+std::string verdict_line(const engine::Verdict& verdict) {
+    if (verdict.lines.empty()) {
+        return "not confined: the whole GPU";
+    }
+    const bool runs = verdict.kind == engine::Verdict::Kind::kUnshared;
+    return (runs ? "unshared: " : "refused: ") + verdict.lines.front();
+}
+
+std::string nvidia_line(const Explanation& explanation) {
+    if (explanation.prediction) {
+        return explanation.prediction->refusal
+                   ? "refused: " + *explanation.prediction->refusal
+                   : "predicted: " + cuda::grant_line(explanation.prediction->record);
+    }
+    return verdict_line(explanation.ruling);
+}
+
+std::string amd_line(const engine::AmdRuling& ruling) {
+    const Json grant = amd_explanation(ruling)["grant"];
+    return grant.is_null() ? verdict_line(ruling)
+                           : "predicted: " + grant["line"].get<std::string>();
+}
+
+// The last line, one for each vendor whose GPUs are here: the grant, or why there is none.
+std::string last_lines(const Explanation& explanation) {
     if (explanation.record) {
         const state::Record& record = explanation.record->record;
         return record.state == state::State::kGranted
                    ? cuda::grant_line(record)
                    : fmt::format("{}: {}", state::name(record.state), printable(record.why));
     }
-    if (explanation.prediction) {
-        return explanation.prediction->refusal
-                   ? "refused: " + *explanation.prediction->refusal
-                   : "predicted: " + cuda::grant_line(explanation.prediction->record);
+    if (!explanation.amd) {
+        return nvidia_line(explanation);
     }
-    if (explanation.ruling.lines.empty()) {
-        return "not confined: the whole GPU";
-    }
-    const bool runs = explanation.ruling.kind == engine::Ruling::Kind::kUnshared;
-    return (runs ? "unshared: " : "refused: ") + explanation.ruling.lines.front();
+    const std::string amd = amd_line(explanation.amd_ruling);
+    return explanation.nvidia ? "NVIDIA: " + nvidia_line(explanation) + "\nAMD: " + amd : amd;
 }
 
 }  // namespace
@@ -154,6 +174,9 @@ std::string explanation_text(const Explanation& explanation) {
     if (explanation.prediction) {
         text += plan_text(explanation.ruling.plan);
     }
+    if (explanation.amd) {
+        text += amd_explanation_text(amd_explanation(explanation.amd_ruling));
+    }
     for (const std::string& note : explanation.notes) {
         text += line("note", note);
     }
@@ -165,7 +188,7 @@ std::string explanation_text(const Explanation& explanation) {
                                    local_time(explanation.record->record.started) + ", rule " +
                                    explanation.record->record.policy);
     }
-    return text + last_line(explanation) + "\n";
+    return text + last_lines(explanation) + "\n";
 }
 
 }  // namespace ration::tool

@@ -1,6 +1,7 @@
 #include "tools/ration/explanation.h"
 
 #include "shim/cuda/visible.h"
+#include "tools/ration/amd_explanation.h"
 #include "tools/ration/failure.h"
 #include "tools/ration/program.h"
 #include "tools/ration/runtime.h"
@@ -28,6 +29,24 @@ cuda::Surroundings surroundings_of(const policy::Environment& environment) {
             }};
 }
 
+void add(std::vector<std::string>& to, const std::vector<std::string>& notes) {
+    to.insert(to.end(), notes.begin(), notes.end());
+}
+
+void explain_amd(Explanation& result, const policy::Subject& subject,
+                 const policy::Environment& environment) {
+    const std::vector<amd::Gpu> gpus = amd::read_topology();
+    if (gpus.empty()) {
+        return;
+    }
+    result.amd = true;
+    result.nvidia = !cuda::read_inventory(false).devices.empty();
+    result.amd_ruling =
+        engine::rule_amd(result.found, subject, {environment, [&] { return gpus; }});
+    add(result.notes, result.amd_ruling.plan.notes);
+    add(result.notes, pool_notes(result.amd_ruling.plan));
+}
+
 Explanation explain_subject(const policy::Subject& subject,
                             const policy::Environment& environment) {
     Explanation result;
@@ -43,9 +62,12 @@ Explanation explain_subject(const policy::Subject& subject,
     const cuda::Surroundings surroundings = surroundings_of(environment);
     result.steps = trace_rules(loaded.policy, subject);
     result.decision = policy::decide(loaded.policy, subject);
+    explain_amd(result, subject, environment);
+    if (!result.nvidia) {
+        return result;
+    }
     result.ruling = engine::rule(result.found, subject, surroundings);
-    const std::vector<std::string>& notes = result.ruling.plan.notes;
-    result.notes.insert(result.notes.end(), notes.begin(), notes.end());
+    add(result.notes, result.ruling.plan.notes);
     if (result.ruling.kind == engine::Ruling::Kind::kConfined) {
         result.prediction = predict(result.ruling.plan, surroundings.inventory(true),
                                     environment(cuda::kVisibleVariable));
@@ -54,6 +76,12 @@ Explanation explain_subject(const policy::Subject& subject,
 }
 
 }  // namespace
+
+bool is_refused(const Explanation& explanation) {
+    return !explanation.ruling.lines.empty() || !explanation.amd_ruling.lines.empty() ||
+           !explanation.obstacle.empty() ||
+           (explanation.prediction && explanation.prediction->refusal);
+}
 
 Explanation explain_command(const ShareOptions& options, const std::vector<std::string>& command) {
     const policy::Environment environment = changed_environment(changes_of(options));

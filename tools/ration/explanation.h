@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "shim/engine/amd_ruling.h"
 #include "shim/engine/ruling.h"
 #include "shim/policy/decide.h"
 #include "tools/ration/output.h"
@@ -26,7 +27,10 @@ struct Explanation {
     policy::Found found;  // holds the rules that `steps` and `decision` point to
     std::vector<RuleStep> steps;
     policy::Decision decision;
-    engine::Ruling ruling;
+    bool nvidia = true;     // false: this node has AMD GPUs and none of NVIDIA's
+    bool amd = false;       // this node has AMD GPUs
+    engine::Ruling ruling;  // of NVIDIA GPUs
+    engine::AmdRuling amd_ruling;
     std::optional<Prediction> prediction;
     std::optional<state::Listed> record;  // of a running process: what was really granted
     std::vector<std::string> notes;
@@ -38,6 +42,9 @@ Explanation explain_command(const ShareOptions& options, const std::vector<std::
 
 // Of a running process, or of one that has ended and left a record. Throws Failure.
 Explanation explain_process(pid_t pid);
+
+// Whether a GPU call of the process would be refused.
+bool is_refused(const Explanation& explanation);
 
 std::string explanation_text(const Explanation& explanation);
 Json explanation_json(const Explanation& explanation);

@@ -23,13 +23,13 @@
 namespace ration::tool {
 namespace {
 
-// /dev/nvidia0, /dev/nvidiactl, /dev/nvidia-uvm, ...
+// /dev/nvidia0, /dev/nvidiactl, /dev/nvidia-uvm, ..., /dev/kfd
 std::vector<std::string> device_nodes() {
     std::vector<std::string> nodes;
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator("/dev", error)) {
         const std::string name = entry.path().filename().string();
-        if (name.rfind("nvidia", 0) == 0) {
+        if (name.rfind("nvidia", 0) == 0 || name == "kfd") {
             nodes.push_back(entry.path().string());
         }
     }
