@@ -11,3 +11,8 @@ ration_unit_test(amd_test
         amd_topology_test.cpp
         amd_visible_test.cpp
     LIBRARIES ration_amd)
+if(RATION_AMD_TESTS)
+    ration_unit_test(amd_api_test SOURCES amd_api_test.cpp LIBRARIES ration_amd)
+    target_include_directories(amd_api_test SYSTEM PRIVATE
+        ${RATION_HIP_INCLUDE} ${RATION_HSA_INCLUDE})
+endif()

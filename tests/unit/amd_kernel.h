@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "shim/amd/cu_mask.h"
@@ -23,6 +24,8 @@ struct FakeKernel {
     std::map<std::uint64_t, kfd_ioctl_alloc_memory_of_gpu_args> memory;  // by handle
     std::uint64_t available = 64ULL << 30U;
     int calls = 0;
+    // Something that another thread does before a FREE returns to its caller.
+    std::function<void()> meanwhile;
 
     // The lowest free number, as the kernel gives them out: numbers are used again at once.
     std::uint32_t create() {
@@ -87,6 +90,9 @@ inline FakeKernel* kernel = nullptr;
 
 inline int fake_ioctl(int, unsigned long number, void* argument) {
     const int error = kernel->answer(_IOC_NR(number), argument);
+    if (kernel->meanwhile && _IOC_NR(number) == _IOC_NR(AMDKFD_IOC_FREE_MEMORY_OF_GPU)) {
+        std::exchange(kernel->meanwhile, nullptr)();
+    }
     if (error == 0) return 0;
     errno = error;
     return -1;

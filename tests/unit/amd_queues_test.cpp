@@ -101,6 +101,11 @@ TEST_F(QueuesTest, DestroysAQueueThatCannotBeMasked) {
     EXPECT_THAT(lines_, ElementsAre(AllOf(HasSubstr("refuses the CU mask"), HasSubstr("busy"))));
     EXPECT_EQ(queues().live(), 0U);
     EXPECT_EQ(create(), 0) << "the next one may do better";
+    kernel_.fails = [](unsigned nr) {
+        if (nr == _IOC_NR(AMDKFD_IOC_SET_CU_MASK)) return EBUSY;
+        return nr == _IOC_NR(AMDKFD_IOC_DESTROY_QUEUE) ? EINVAL : 0;
+    };
+    EXPECT_EQ(create(), -EBUSY) << "whatever else fails then";
 }
 
 TEST_F(QueuesTest, KeepsAnUnmaskedQueueWhereThatIsWanted) {
@@ -164,6 +169,7 @@ TEST_F(QueuesTest, LeavesWhatIsMalformedToTheKernel) {
     EXPECT_THAT(lines_, IsEmpty());
     // The kernel looks at 1024 bits of a longer one.
     EXPECT_EQ(set({0, 64 * 32, pointer}), 0);
+    EXPECT_EQ(set({0, 0xffffffe0, pointer}), 0) << "and neither do we";
     EXPECT_EQ(kernel_.queues.at(0), (Mask{1, 0, 0, 0}));
 }
 

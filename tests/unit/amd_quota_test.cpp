@@ -101,6 +101,15 @@ TEST_F(QuotaTest, TellsWhatIsLeft) {
     EXPECT_EQ(available(18), kMiB);
 }
 
+TEST_F(QuotaTest, KeepsTheSecondBlockOfAHandle) {
+    ASSERT_EQ(allocate(6 * kMiB), 1);
+    kernel_.meanwhile = [this] { EXPECT_EQ(allocate(2 * kMiB), 1) << "the same handle"; };
+    EXPECT_EQ(free(1), 0);
+    EXPECT_EQ(quota_.left(kGpu), 8 * kMiB);
+    EXPECT_EQ(free(1), 0);
+    EXPECT_EQ(quota_.left(kGpu), 10 * kMiB);
+}
+
 // Handles are used again at once.
 TEST_F(QuotaTest, IsExactAmongThreads) {
     kernel_.fails = [calls = 0](unsigned) mutable { return ++calls % 7 == 0 ? EINTR : 0; };

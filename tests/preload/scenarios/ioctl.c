@@ -44,5 +44,6 @@ int main(void) {
     CHECK(ioctl(pipes[0], KDGETMODE, &waiting) == -1 && errno == ENOTTY);
     CHECK(ioctl(pipes[0], FIONREAD, &waiting) == 0 && waiting == 3);
     CHECK(engine()->amd_attached == 1);
+    CHECK(engine()->amd_ioctls == 2); /* the engine sees what is of KFD's type alone */
     return 0;
 }
