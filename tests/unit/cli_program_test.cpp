@@ -94,7 +94,7 @@ TEST_F(ProgramTest, SetUserIdOfAnotherIsRefused) {
         ASSERT_EQ(chown(file.c_str(), 65534, 65534), 0);
         ASSERT_EQ(chmod(file.c_str(), 04755), 0);  // chown took the bit away
     }
-    expect_refused(file, kRefused, "set-user-ID");
+    expect_refused(file, kRefused, "LD_PRELOAD for it: start a copy");
 }
 
 TEST_F(ProgramTest, SetGroupIdOfAnotherIsRefused) {

@@ -118,7 +118,9 @@ std::optional<cuda::MpsPipe> running(const MpsPlace& place, bool any) {
 void require_root(const Options& options) {
     if (options.system && geteuid() != 0 &&
         own_environment("RATION_RUNTIME_DIR").value_or("").empty()) {
-        throw Failure(kFailed, "--system is for root: the daemon serves every user");
+        throw Failure(kFailed,
+                      "--system is for root, because that daemon serves every user: use sudo, or "
+                      "`ration mps ensure` for a daemon of your own");
     }
 }
 
@@ -156,7 +158,8 @@ int stop(const Options& options, bool json) {
     const MpsPlace place = mps_place(options.system);
     const std::optional<cuda::MpsPipe> daemon = running(place, false);
     if (!daemon) {
-        throw Failure(kFailed, "no MPS daemon at " + place.pipe());
+        throw Failure(kFailed, "no MPS daemon at " + place.pipe() +
+                                   "; `ration mps status` shows which there are");
     }
     StopPlan plan;
     plan.force = options.force;

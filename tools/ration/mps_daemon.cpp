@@ -18,6 +18,7 @@
 #include "tools/ration/mps_control.h"
 #include "tools/ration/output.h"
 #include "tools/ration/runtime.h"
+#include "tools/ration/share_options.h"
 
 namespace ration::tool {
 namespace {
@@ -48,13 +49,18 @@ bool wait_until(const std::function<bool()>& done, std::chrono::milliseconds lim
     return true;
 }
 
+Failure cannot_make(const std::string& path, int error) {
+    return {kFailed, with_errno("cannot make " + path, error) +
+                         "; RATION_RUNTIME_DIR may name a place where you may write"};
+}
+
 // A directory of ours: made if missing, and never somebody else's or a symbolic link.
 void own_directory(const std::string& path, mode_t mode) {
     struct stat status {};
     if (mkdir(path.c_str(), mode) == 0) {
         chmod(path.c_str(), mode);  // the umask may have taken from it
     } else if (errno != EEXIST) {
-        throw Failure(kFailed, with_errno("cannot make " + path, errno));
+        throw cannot_make(path, errno);
     }
     if (lstat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) ||
         status.st_uid != geteuid()) {
@@ -68,7 +74,7 @@ void make_shared_root(const std::string& path) {
     if (mkdir(path.c_str(), 0755) == 0) {
         chmod(path.c_str(), 01777);  // the umask may have taken from it
     } else if (errno != EEXIST) {
-        throw Failure(kFailed, with_errno("cannot make " + path, errno));
+        throw cannot_make(path, errno);
     }
 }
 
@@ -136,7 +142,9 @@ bool kill_daemon(pid_t daemon) {
 
 MpsPlace mps_place(bool system) {
     const state::RuntimeDirectory runtime = runtime_directory(false);
-    if (!system && runtime.kind == state::RuntimeDirectory::Kind::kNone) {
+    // One that was asked for by name is never replaced by the system's.
+    const bool named = !own_environment("RATION_RUNTIME_DIR").value_or("").empty();
+    if ((!system || named) && runtime.kind == state::RuntimeDirectory::Kind::kNone) {
         throw Failure(kFailed, "no runtime directory for the MPS daemon: " + runtime.why);
     }
     const std::string pipe = system ? cuda::system_pipe(runtime) : cuda::private_pipe(runtime);
@@ -168,7 +176,8 @@ MpsLock::MpsLock(const MpsPlace& place) {
     const auto locked = [this] { return flock(descriptor_, LOCK_EX | LOCK_NB) == 0; };
     if (!wait_until(locked, 30s, "another `ration mps`, which holds " + file)) {
         close(descriptor_);
-        throw Failure(kFailed, "another `ration mps` has held " + file + " for 30 seconds");
+        throw Failure(kFailed, "another `ration mps` has held " + file +
+                                   " for 30 seconds: end it, then try again");
     }
 }
 

@@ -150,11 +150,12 @@ bool follow_script(Program& program) {
 // Why libration.so cannot be loaded into this file, or empty.
 std::string misfit(const std::string& path, const ElfFile& elf) {
     if (!elf.executable) {
-        return path + " is an object file, not a program";
+        return path + " is an object file, not a program: name the program that it is linked into";
     }
     if (elf.bits != 64) {
         return path + " is a " + std::to_string(elf.bits) +
-               "-bit program; CUDA and libration.so are 64-bit only";
+               "-bit program; CUDA and libration.so are 64-bit only: build it for " +
+               machine_name(own_machine());
     }
     if (elf.machine != own_machine()) {
         return path + " is for " + machine_name(elf.machine) + ", this libration.so for " +
@@ -221,7 +222,8 @@ std::string secure_execution(const std::string& path) {
     }
     // "at secure execution": fs/exec.c bprm_fill_uid, security/commoncap.c
     // cap_bprm_creds_from_file.
-    const std::string tail = ", so the dynamic linker ignores LD_PRELOAD for it";
+    const std::string tail =
+        ", so the dynamic linker ignores LD_PRELOAD for it: start a copy of it without that";
     if ((status.st_mode & S_ISUID) != 0 && status.st_uid != getuid()) {
         return path + " is set-user-ID" + tail;
     }

@@ -116,15 +116,23 @@ KnownSubject subject_of_command(const Program& program, policy::Environment envi
 KnownSubject subject_of_process(pid_t pid) {
     const auto status = proc_file(pid, "status");
     if (!status) {
-        throw Failure(kFailed, fmt::format("there is no process {}", pid));
+        throw Failure(
+            kFailed,
+            fmt::format(
+                "there is no process {}; `ration ps --recent` lists those that left a record",
+                pid));
     }
     const auto environment = proc_file(pid, "environ");
     const auto command = proc_file(pid, "cmdline");
     std::error_code error;
     const auto exe = std::filesystem::read_symlink(fmt::format("/proc/{}/exe", pid), error);
     if (!environment || !command || error) {
-        throw Failure(kFailed,
-                      fmt::format("process {} is not yours, so its identity cannot be read", pid));
+        throw Failure(
+            kFailed,
+            fmt::format(
+                "process {} is not yours, so its identity cannot be read: ask as its user or "
+                "as root",
+                pid));
     }
     KnownSubject::Identity identity;
     const std::vector<std::string> arguments = zero_separated(*command);

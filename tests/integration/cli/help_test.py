@@ -130,6 +130,7 @@ class Help(support.Case):
     def test_json_of_a_failure(self):
         done = self.start(RATION, "explain", "--json", "--pid", str(2**22))
         self.assertEqual(json.loads(done.stdout)["exit"], 1)
+        self.assertIn("ration ps --recent", json.loads(done.stdout)["error"])
 
     def test_json_without_a_command(self):
         told = json.loads(self.ration("help", "--json"))["commands"]

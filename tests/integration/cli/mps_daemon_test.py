@@ -161,6 +161,12 @@ class System(Daemon):
         self.assertEqual(self.start(RATION, "mps", "start", "--system").stderr, "")
         self.assertEqual((self.root / "newer").read_text(), "-d -multiuser-server\n")
 
+    def test_place_that_was_named_is_not_replaced(self):
+        (self.root / "run").write_text("no directory")
+        done = self.inside(RATION, "mps", "start", "--system")  # where /run/ration is nobody's
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn(f"{self.root}/run", done.stderr)
+
     def test_is_for_root(self):
         shutil.copy(RATION, self.root / "ration")
         self.root.chmod(0o755)
@@ -170,6 +176,7 @@ class System(Daemon):
             done = self.start(*user, self.root / "ration", "mps", command, "--system")
             self.assertEqual(done.returncode, 1)
             self.assertIn("--system is for root", done.stderr)
+            self.assertIn("use sudo", done.stderr)
 
 
 if __name__ == "__main__":

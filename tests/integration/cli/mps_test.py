@@ -82,7 +82,7 @@ class Mps(support.Case):
         self.start("nvidia-cuda-mps-control", variables=given, text="quit\n")
 
     def test_stop(self):
-        self.assertIn("no MPS daemon", self.complaint("mps", "stop", code=1))
+        self.assertRegex(self.complaint("mps", "stop", code=1), "no MPS daemon at .*ration mps status")
         self.json("mps", "ensure")
         self.assertTrue(self.json("mps", "stop")["stopped"])
         self.assertEqual(self.states()["private"], "absent")
