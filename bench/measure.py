@@ -252,11 +252,14 @@ def main():
     load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
     if arguments.json:
         print(json.dumps({"cores": cores, "load": load, "rows": rows}, indent=2))
-        return
-    print("\n".join(table(rows)))
-    if load > cores:
-        print(f"the machine was busy (load {load:.1f} on {cores} cores): run it again when it is idle")
+    else:
+        print("\n".join(table(rows)))
+        if load > cores:
+            print(f"the machine was busy (load {load:.1f} on {cores} cores): run it again when it "
+                  "is idle")
+    over = any(row["pass"] is False for row in rows)
+    return 1 if over and not arguments.quick else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
