@@ -158,7 +158,7 @@ def require(test, program):
 
 
 def main(arguments):
-    """Runs the tests of the calling module; the first argument is the build folder."""
+    """Runs the tests of the calling module; the arguments are build and source folder."""
     global BUILD
     BUILD = pathlib.Path(arguments[1]).resolve()
-    unittest.main(argv=arguments[:1] + arguments[2:])
+    unittest.main(argv=arguments[:1] + arguments[3:])
