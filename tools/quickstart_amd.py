@@ -2,6 +2,7 @@
 compares that with what the policy asks for."""
 
 import argparse
+import itertools
 import json
 import pathlib
 import sys
@@ -9,7 +10,7 @@ import sys
 HARDWARE = "simulated kernel driver, no AMD hardware"
 PERCENT = 25
 RUNS = {
-    "bare": "bare PROG",
+    "bare": "PROG",
     "run": "ration run --share 25% -- PROG",
     "preload": "LD_PRELOAD=libration.so RATION_POLICY=quarter.toml PROG",
 }
@@ -38,7 +39,7 @@ def read_queues(events):
 
 
 def read_runs(folder):
-    records = {record["pid"]: record for record in read_json(folder / "records.json")["records"]}
+    records = {record["pid"]: record for record in read_json(folder / "records.json").get("records", [])}
     runs = {}
     for name, command in RUNS.items():
         log = folder / f"{name}.log"
@@ -131,19 +132,29 @@ def drawing(engines, gpu):
     for last, line in enumerate(drawn):
         if last + 1 == len(drawn) or drawn[last + 1] != line:
             name = f"SE{first}" if first == last else f"SE{first}-{last}"
-            lines.append(f"{name:6} {line}")
+            lines.append(f"{name}  {line}")
             first = last + 1
     return lines
 
 
-def table(run, letters):
-    rows = [("queue", "priority", "CUs", "mask")]
-    for queue in run["queues"]:
-        cus = run["gpu"]["cus"] if queue["cus"] is None else queue["cus"]
-        letter = "none" if queue["mask"] is None else letters[queue["mask"]]
-        rows.append((str(queue["queue"]), str(queue["priority"]), str(cus), letter))
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    return ["  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in rows]
+def cell(run, queue, letters):
+    if queue is None:
+        return "-"
+    if queue["mask"] is None:
+        return f"{run['gpu']['cus']} no mask"
+    return f"{queue['cus']} mask {letters[queue['mask']]}"
+
+
+def table(runs, letters):
+    """A line for each queue, which is the same one in every run, and a column for each run."""
+    rows = [("queue", "priority", *runs)]
+    for queues in itertools.zip_longest(*(run["queues"] for run in runs.values())):
+        one = next(queue for queue in queues if queue is not None)
+        cells = [cell(run, queue, letters) for run, queue in zip(runs.values(), queues)]
+        rows.append((str(one["queue"]), str(one["priority"]), *cells))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip()
+            for row in rows]
 
 
 def show(runs):
@@ -152,21 +163,21 @@ def show(runs):
         return ["The program failed."]
     name = runs["bare"]["device"].get("name", gpu["model"])
     lines = [f"On a {HARDWARE}: {name}, {gpu['cus']} CUs in "
-             f"{len(gpu['engines']) * gpu['xccs']} shader engines.",
-             "Compute queues that HIP and ROCr made for one unmodified program, and their CUs:"]
+             f"{len(gpu['engines']) * gpu['xccs']} shader engines.", ""]
+    for title, run in runs.items():
+        grant = run["record"]
+        granted = f": {grant['granted']}, {grant['mechanism']}" if grant else ""
+        lines.append(f"{title:7}  {run['command']}{granted}")
     masks = {}
     for run in runs.values():
         for queue in run["queues"]:
             if queue["mask"] is not None:
                 masks.setdefault(queue["mask"], queue["engines"])
     letters = {mask: chr(ord("A") + place) for place, mask in enumerate(masks)}
-    for run in runs.values():
-        grant = run["record"]
-        granted = f": {grant['granted']}, {grant['mechanism']}" if grant else ""
-        lines += ["", run["command"] + granted, *table(run, letters)]
+    lines += ["", "CUs of the compute queues that HIP and ROCr made:", "", *table(runs, letters), ""]
     for mask, engines in masks.items():
-        lines += ["", f"{letters[mask]} = {mask}"]
-        lines += ["  " + line for line in drawing(engines, gpu)]
+        lines.append(f"mask {letters[mask]}   {mask}")
+        lines += ["         " + line for line in drawing(engines, gpu)]
     return lines
 
 
@@ -182,8 +193,8 @@ def main():
     else:
         print("\n".join(show(runs)))
         if not found:
-            print("\nEvery queue has the mask that the policy asks for. The program itself asked for A of one of "
-                  "its queues: that only narrows.")
+            print("\nEvery queue has the mask that the policy asks for. One of the program's streams asks for A\n"
+                  "itself: that only narrows.")
     for line in found:
         print(f"tools/quickstart: {line}", file=sys.stderr)
     return 1 if found else 0
