@@ -65,12 +65,16 @@ void report_device(Cuda& cuda, CUdevice device, Report& report) {
     std::array<char, 128> name{};
     cuda.cuDeviceGetName(name.data(), name.size(), device);
     report.set("name", std::string(name.data()));
-    CUuuid uuid{};
-    cuda.cuDeviceGetUuid_v2(&uuid, device);
-    report.set("uuid", hex(uuid));
+    report.set("uuid", uuid_text(cuda, device));
 }
 
 }  // namespace
+
+std::string uuid_text(Cuda& cuda, CUdevice device) {
+    CUuuid uuid{};
+    cuda.cuDeviceGetUuid_v2(&uuid, device);
+    return hex(uuid);
+}
 
 void inspect_device(Cuda& cuda, Report& report) {
     const CUresult init = cuda.cuInit(0);

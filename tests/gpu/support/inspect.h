@@ -9,6 +9,8 @@ namespace gpu {
 void inspect_device(Cuda& cuda, Report& report);
 // The same, then the primary context: retain, affinity (SMs), affinity_result, sms_after, free_mib.
 void inspect_context(Cuda& cuda, Report& report);
+// A device's UUID without the prefix "GPU-".
+std::string uuid_text(Cuda& cuda, CUdevice device);
 // The number of different SMs that a kernel ran on, in the current context; -1 if it didn't run.
 int distinct_sms(Cuda& cuda);
 
