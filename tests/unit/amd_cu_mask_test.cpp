@@ -22,7 +22,9 @@ std::vector<std::uint32_t> kernel_se_masks(const Gpu& gpu, const Mask& mask, uns
         for (unsigned sh = 0; sh < gpu.arrays_per_engine; ++sh) {
             for (unsigned se = 0; se < gpu.engines_per_xcc(); ++se) {
                 if (gpu.cus_of_array(xcc, se, sh) <= cu) continue;
-                if ((mask[i / 32] & (enable << (i % 32))) != 0) out[se] |= enable << (cu + sh * 16);
+                const bool last = cu + 1 == gpu.cus_of_array(xcc, se, sh);
+                const std::uint32_t there = last ? 1 : enable;  // the other half does not exist
+                if ((mask[i / 32] & (enable << (i % 32))) != 0) out[se] |= there << (cu + sh * 16);
                 i += inc * gpu.xccs;
                 if (i >= gpu.cus) return out;
             }

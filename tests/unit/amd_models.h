@@ -77,9 +77,18 @@ inline Gpu lopsided() {
     return gpu;
 }
 
+// Pairs of which one has lost a CU; no such part is known.
+inline Gpu half_pairs() {
+    Gpu gpu = navi21();
+    gpu.array_cus = {9, 10, 10, 10, 10, 10, 10, 9};
+    gpu.cus = 78;
+    return gpu;
+}
+
 inline std::vector<Gpu> all_models() {
-    return {mi50(),   mi100(),      mi210(),  mi250x(),       mi300x(),      mi300x_cpx(), mi300a(),
-            navi21(), navi21_cut(), navi31(), four_engines(), uneven_xccs(), lopsided()};
+    return {mi50(),         mi100(),       mi210(),    mi250x(),     mi300x(),
+            mi300x_cpx(),   mi300a(),      navi21(),   navi21_cut(), navi31(),
+            four_engines(), uneven_xccs(), lopsided(), half_pairs()};
 }
 
 // CUs that the mask enables, by XCC and engine.

@@ -104,7 +104,7 @@ TEST(Lone, IsUsableForEveryShareOfEveryModel) {
 
 unsigned regular_cus(const Gpu& gpu) {
     const unsigned shallowest = *std::min_element(gpu.array_cus.begin(), gpu.array_cus.end());
-    return shallowest * gpu.engines * gpu.arrays_per_engine;
+    return (gpu.pairs ? shallowest / 2 * 2 : shallowest) * gpu.engines * gpu.arrays_per_engine;
 }
 
 // Engines differ by one unit at most where they have the same CUs, and not at all in whole rows.

@@ -89,13 +89,14 @@ TEST(GivenDevices, AreThoseOfBothLists) {
 }
 
 TEST(GivenDevices, CountCudasListIfHipsIsEmpty) {
-    EXPECT_THAT(given_devices(environment({{"CUDA_VISIBLE_DEVICES", "1"}}), four()).gpus,
+    const auto given = [](std::map<std::string, std::string> variables) {
+        return given_devices(environment(std::move(variables)), four()).gpus;
+    };
+    EXPECT_THAT(given({{"CUDA_VISIBLE_DEVICES", "1"}}), ElementsAre(1));
+    EXPECT_THAT(given({{"HIP_VISIBLE_DEVICES", ""}, {"CUDA_VISIBLE_DEVICES", "1"}}),
                 ElementsAre(1));
-    EXPECT_THAT(
-        given_devices(environment({{"HIP_VISIBLE_DEVICES", "2"}, {"CUDA_VISIBLE_DEVICES", "1"}}),
-                      four())
-            .gpus,
-        ElementsAre(2));
+    EXPECT_THAT(given({{"HIP_VISIBLE_DEVICES", "2"}, {"CUDA_VISIBLE_DEVICES", "1"}}),
+                ElementsAre(2));
 }
 
 TEST(GivenDevices, AreThoseBeforeAnAncestorWasNarrowed) {
