@@ -148,7 +148,7 @@ std::vector<unsigned> read_arrays(const std::string& folder, const Properties& p
     for_each_file(folder + "/caches",
                   [&](const Properties& cache) { add_served(cache, base, cus); });
     const std::size_t arrays = std::size_t{gpu.engines} * gpu.arrays_per_engine;
-    if (cus.size() != gpu.cus || *cus.rbegin() >= arrays * most) return {};
+    if (cus.empty() || cus.size() != gpu.cus || *cus.rbegin() >= arrays * most) return {};
     std::vector<unsigned> counts(arrays);
     for (const unsigned cu : cus) ++counts[cu / most];
     return counts;

@@ -172,6 +172,7 @@ TEST_F(TopologyTest, SurvivesNonsense) {
     add(2, {{"array_count", "7"}, {"num_xcc", "2"}});
     add(3, {{"simd_count", "99999999"}});
     add(4, {{"cu_per_simd_array", "4000000000"}, {"simd_per_cu", "0"}});
+    add(6, {{"simd_count", "0"}});
     write("nodes/5/gpu_id", "77\n");
     write("nodes/x/gpu_id", "77\n");
     for (const Gpu& gpu : read_topology(root_)) {

@@ -8,6 +8,7 @@ namespace {
 TEST(SamePci, ComparesNumbersAndNotText) {
     EXPECT_TRUE(same_pci("00000000:1A:00.0", "0000:1a:00.0"));
     EXPECT_TRUE(same_pci("00000000:1A:00.0", "1a:00.0"));
+    EXPECT_TRUE(same_pci("1a:00.0", "0000:1a:00.0"));
     EXPECT_FALSE(same_pci("00000000:1A:00.0", "0001:1a:00.0"));
     EXPECT_FALSE(same_pci("00000000:1A:00.0", "1b:00.0"));
     EXPECT_FALSE(same_pci("00000000:1A:00.0", "here"));
