@@ -1,9 +1,9 @@
 #include "shim/engine/amd_hooks.h"
 
-#include <cxxabi.h>
 #include <errno.h>
 
 #include <algorithm>
+#include <exception>
 
 #include "shim/engine/amd_session.h"
 #include "shim/engine/errno_keeper.h"
@@ -18,8 +18,9 @@ using amd::HsaStatus;
 using amd::Mask;
 using engine::AmdSession;
 
-// Nothing is thrown into the program, which may not be C++ at all. From within the library a call
-// goes straight on.
+// Nothing is thrown into the program, which may not be C++ at all, but the unwinding of a thread
+// that is cancelled goes through: `catch (...)` would hold it up, and libc end the program. From
+// within the library a call goes straight on.
 template <Hook hook, class Result, class Logic, class... Arguments>
 Result guarded(Result no_memory, Logic logic, Arguments... arguments) {
     const engine::ErrnoKeeper keeper;
@@ -29,9 +30,7 @@ Result guarded(Result no_memory, Logic logic, Arguments... arguments) {
         if (real == nullptr) return no_memory;
         if (session.nested(library_of(hook))) return real(arguments...);
         return logic(session);
-    } catch (abi::__forced_unwind&) {  // a thread that is cancelled
-        throw;
-    } catch (...) {
+    } catch (const std::exception&) {
         return no_memory;
     }
 }
@@ -188,9 +187,7 @@ int amd_hook::ioctl(int descriptor, unsigned long number, void* argument) {
         const int result = AmdSession::current().ioctl({descriptor, number, argument});
         if (result >= 0) errno = before;
         return result;
-    } catch (abi::__forced_unwind&) {
-        throw;
-    } catch (...) {
+    } catch (const std::exception&) {
         errno = ENOMEM;
         return -1;
     }

@@ -1,7 +1,6 @@
 #include "shim/engine/hooks.h"
 
-#include <cxxabi.h>
-
+#include <exception>
 #include <vector>
 
 #include "shim/cuda/affinity.h"
@@ -14,16 +13,15 @@ namespace {
 using cuda::Driver;
 using engine::Session;
 
-// Nothing is thrown into the program, which may not be C++ at all. The exception to it is libc's: a
-// thread that is cancelled inside the driver unwinds through here, and must not be held up.
+// Nothing is thrown into the program, which may not be C++ at all. Not `catch (...)`, which would
+// hold up a thread that is cancelled inside the driver and unwinds through here: libc ends the
+// program then.
 template <class Logic>
 CUresult guarded(Logic logic) {
     const engine::ErrnoKeeper keeper;
     try {
         return logic(Session::current());
-    } catch (abi::__forced_unwind&) {
-        throw;
-    } catch (...) {
+    } catch (const std::exception&) {
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
 }

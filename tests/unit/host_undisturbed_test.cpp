@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 
 #include "shim/host/undisturbed.h"
@@ -32,6 +33,7 @@ TEST(HeldSignals, AHandlerWaitsUntilTheEnd) {
             raise(SIGUSR1);
             EXPECT_EQ(handled, 0);
         }
+        poll(nullptr, 0, 0);  // ThreadSanitizer runs handlers at the next call that it knows
         EXPECT_EQ(handled, 1);
     }
     signal(SIGUSR1, SIG_DFL);
