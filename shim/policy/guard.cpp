@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
-#include "shim/policy/utf8.h"
+#include "shim/host/utf8.h"
 
 namespace ration::policy {
 namespace {
+
+using host::Character;
+using host::first_character;
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 

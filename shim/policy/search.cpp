@@ -6,15 +6,17 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 
-#include "shim/policy/file.h"
+#include "shim/host/file.h"
+#include "shim/host/user_namespace.h"
 #include "shim/policy/guard.h"
 
 namespace ration::policy {
 namespace {
+
+using host::read_regular_file;
 
 constexpr const char* kPolicyVariable = "RATION_POLICY";
 constexpr const char* kDisableVariable = "RATION_DISABLE";
@@ -32,24 +34,7 @@ void cannot_read(const std::string& path, int error, Diagnostics& problems) {
     problems.push_back({{path, 0, 0}, "cannot read the policy: " + reason(error)});
 }
 
-// What user namespaces show of an owner whom they do not map: root, in a container that an ordinary
-// user started, for whatever comes from outside (user_namespaces(7)).
-bool is_unmapped(uid_t owner) {
-    constexpr std::size_t kLine = 256;
-    const auto map = read_file("/proc/self/uid_map", kLine);
-    const auto overflow = read_file("/proc/sys/kernel/overflowuid", kLine);
-    if (!map || !overflow) return false;
-    unsigned long long inside = 0;
-    unsigned long long outside = 0;
-    unsigned long long count = 0;
-    const bool one =
-        std::sscanf(map->text.c_str(), "%llu %llu %llu", &inside, &outside, &count) == 3;
-    constexpr unsigned long long kAll = 4294967295;
-    if (one && inside == 0 && outside == 0 && count == kAll) return false;
-    return std::to_string(owner) == overflow->text.substr(0, overflow->text.find('\n'));
-}
-
-bool belongs(uid_t owner, uid_t wanted) { return owner == wanted || is_unmapped(owner); }
+bool belongs(uid_t owner, uid_t wanted) { return owner == wanted || host::is_unmapped_user(owner); }
 
 constexpr const char* kRootAlone =
     "allowed: site policies that belong to root and that only root can change (chown root, "

@@ -10,10 +10,12 @@
 #include <mutex>
 #include <string_view>
 
-#include "shim/policy/file.h"
+#include "shim/host/file.h"
 
 namespace ration::policy {
 namespace {
+
+using host::read_file;
 
 // The kernel allows a quarter of the stack limit; 6 MiB are its usual most.
 constexpr std::size_t kLongestCommandLine = std::size_t{8} << 20U;

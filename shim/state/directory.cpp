@@ -9,6 +9,8 @@
 namespace ration::state {
 namespace {
 
+using host::Descriptor;
+
 using Kind = RuntimeDirectory::Kind;
 
 std::string number(uid_t uid) { return std::to_string(uid); }

@@ -1,7 +1,7 @@
 // Where the runtime directory may be; the names are arguments so that a test can bring its own.
 #pragma once
 
-#include "shim/state/descriptor.h"
+#include "shim/host/descriptor.h"
 #include "shim/state/record.h"
 
 namespace ration::state {
@@ -19,7 +19,7 @@ RuntimeDirectory find_directory(const Places& places, uid_t uid,
 
 // Opens a user's part for reading, following no symbolic link in its last component. Nothing and a
 // reason if it is missing, no directory, or not owned by `uid`.
-Descriptor open_part(const std::string& path, uid_t uid, std::string& why);
+host::Descriptor open_part(const std::string& path, uid_t uid, std::string& why);
 
 // "PATH: what the system says"; errno is read first.
 std::string failure(const std::string& path);

@@ -16,6 +16,8 @@
 namespace ration::state {
 namespace {
 
+using host::Descriptor;
+
 // A records file opened for reading, or the descriptor by which this process writes it.
 struct Opened {
     Descriptor file;

@@ -7,10 +7,12 @@
 #include <charconv>
 #include <cstdio>
 
-#include "shim/state/descriptor.h"
+#include "shim/host/descriptor.h"
 
 namespace ration::state {
 namespace {
+
+using host::Descriptor;
 
 bool read_stat(const char* path, Stat& stat) {
     const Descriptor file(open(path, O_RDONLY | O_CLOEXEC));

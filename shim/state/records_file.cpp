@@ -17,6 +17,8 @@
 namespace ration::state {
 namespace {
 
+using host::Descriptor;
+
 using Index = std::array<std::int64_t, kSlotCount>;
 
 constexpr off_t offset_of(unsigned slot) {

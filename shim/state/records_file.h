@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "shim/state/descriptor.h"
+#include "shim/host/descriptor.h"
 #include "shim/state/layout.h"
 
 namespace ration::state {
@@ -15,7 +15,7 @@ namespace ration::state {
 // reading and writing, and moved out of the way of the program's own descriptors. Nothing and a
 // reason if it is not a plain file of ours in our format; a plain file of ours without a readable
 // header is replaced.
-Descriptor open_records(const std::string& part, uid_t uid, std::string& why);
+host::Descriptor open_records(const std::string& part, uid_t uid, std::string& why);
 
 struct Claim {
     unsigned slot = 0;

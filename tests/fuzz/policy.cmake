@@ -1,5 +1,10 @@
-get_target_property(sources ration_policy SOURCES)
-list(TRANSFORM sources PREPEND ${PROJECT_SOURCE_DIR}/shim/policy/)
+set(sources "")
+foreach(room IN ITEMS policy process)
+    get_target_property(own ration_${room} SOURCES)
+    get_target_property(folder ration_${room} SOURCE_DIR)
+    list(TRANSFORM own PREPEND ${folder}/)
+    list(APPEND sources ${own})
+endforeach()
 ration_fuzz_objects(policy_objects ${sources})
 
 ration_fuzz_target(policy_read_fuzz OBJECTS ${policy_objects} RUNS 20000

@@ -14,10 +14,13 @@
 #include <string>
 #include <utility>
 
+#include "shim/host/descriptor.h"
 #include "shim/state/record.h"
 #include "tests/unit/temporary_folder.h"
 
 namespace ration::state {
+
+using host::Descriptor;
 
 // One in which other users' children can work too.
 class TempFolder : public TemporaryFolder {

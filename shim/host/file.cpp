@@ -1,4 +1,4 @@
-#include "shim/policy/file.h"
+#include "shim/host/file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -7,31 +7,20 @@
 #include <algorithm>
 #include <cerrno>
 
-namespace ration::policy {
+#include "shim/host/descriptor.h"
+
+namespace ration::host {
 namespace {
 
 constexpr std::size_t kChunk = 16384;
 
-class Descriptor {
-  public:
-    Descriptor(const char* path, int flags) {
-        do {
-            number_ = open(path, flags | O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        } while (number_ < 0 && errno == EINTR);
-    }
-    ~Descriptor() {
-        const int before = errno;
-        if (number_ >= 0) close(number_);
-        errno = before;
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-
-    int number() const { return number_; }
-
-  private:
-    int number_ = -1;
-};
+Descriptor open_to_read(const char* path, int flags) {
+    int number = -1;
+    do {
+        number = open(path, flags | O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    } while (number < 0 && errno == EINTR);
+    return Descriptor(number);
+}
 
 std::optional<File> read_all(int descriptor, std::size_t limit) {
     File file;
@@ -50,26 +39,26 @@ std::optional<File> read_all(int descriptor, std::size_t limit) {
 }  // namespace
 
 std::optional<File> read_file(const char* path, std::size_t limit) {
-    const Descriptor file(path, 0);
-    if (file.number() < 0) return std::nullopt;
-    return read_all(file.number(), limit);
+    const Descriptor file = open_to_read(path, 0);
+    if (!file) return std::nullopt;
+    return read_all(file.get(), limit);
 }
 
 std::optional<File> read_regular_file(const char* path, std::size_t limit) {
-    const Descriptor file(path, O_NONBLOCK);
-    if (file.number() < 0) return std::nullopt;
+    const Descriptor file = open_to_read(path, O_NONBLOCK);
     struct stat status {};
-    if (fstat(file.number(), &status) != 0) return std::nullopt;
+    if (!file || fstat(file.get(), &status) != 0) return std::nullopt;
     if (!S_ISREG(status.st_mode)) {
         errno = S_ISDIR(status.st_mode) ? EISDIR : ENODEV;
         return std::nullopt;
     }
-    auto content = read_all(file.number(), limit);
+    auto content = read_all(file.get(), limit);
     if (content) {
         content->mode = status.st_mode;
         content->owner = status.st_uid;
+        content->group = status.st_gid;
     }
     return content;
 }
 
-}  // namespace ration::policy
+}  // namespace ration::host

@@ -1,11 +1,12 @@
-// A file descriptor that closes itself.
+// A file descriptor that closes itself, and keeps errno then.
 #pragma once
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
-namespace ration::state {
+namespace ration::host {
 
 class Descriptor {
   public:
@@ -24,7 +25,11 @@ class Descriptor {
     explicit operator bool() const { return fd_ >= 0; }
     int release() { return std::exchange(fd_, -1); }
     void reset(int fd = -1) {
-        if (fd_ >= 0) close(fd_);
+        if (fd_ >= 0) {
+            const int error = errno;
+            close(fd_);
+            errno = error;
+        }
         fd_ = fd;
     }
 
@@ -32,4 +37,4 @@ class Descriptor {
     int fd_ = -1;
 };
 
-}  // namespace ration::state
+}  // namespace ration::host

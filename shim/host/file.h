@@ -1,4 +1,4 @@
-// Files and folders, without iostream or filesystem.
+// Files, without iostream or filesystem.
 #pragma once
 
 #include <sys/types.h>
@@ -7,15 +7,16 @@
 #include <string>
 #include <vector>
 
-namespace ration::policy {
+namespace ration::host {
 
 struct File {
     std::string text;
     mode_t mode = 0;
     uid_t owner = 0;
+    gid_t group = 0;
 };
 
-// At most `limit` bytes of a file, without its mode and owner; a file of /proc has no size
+// At most `limit` bytes of a file, without mode, owner and group; a file of /proc has no size
 // beforehand. nullopt and errno if it cannot be opened or read.
 std::optional<File> read_file(const char* path, std::size_t limit);
 
@@ -23,4 +24,4 @@ std::optional<File> read_file(const char* path, std::size_t limit);
 // for a user. errno is EISDIR for a folder and ENODEV for anything else that is not regular.
 std::optional<File> read_regular_file(const char* path, std::size_t limit);
 
-}  // namespace ration::policy
+}  // namespace ration::host

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace ration::policy {
+namespace ration::host {
 
 struct Character {
     std::uint32_t code = 0;
@@ -31,4 +31,4 @@ inline Character first_character(std::string_view text) {
     return {code, length, true};
 }
 
-}  // namespace ration::policy
+}  // namespace ration::host
