@@ -104,10 +104,8 @@ void read_source(const Source& source, Draft& draft) {
     draft.site = source.site;
     Report report(source.file, draft.problems);
     const std::size_t before = report.count();
-    if (source.site && source.world_writable) {
-        report.add({},
-                   "the file is writable by everyone; allowed: a site policy that only its "
-                   "owner can change (chmod o-w)");
+    if (source.site && !source.weakness.empty()) {
+        report.add({}, "the file " + source.weakness + "; " + kRootAlone);
     }
     const auto root = parse_document(source.file, source.text, draft.problems);
     if (root && check_schema(*root, report)) {

@@ -1,8 +1,6 @@
 // TOML to policy. The only code that knows toml++ is behind this header.
 #pragma once
 
-#include <sys/types.h>
-
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,14 +11,17 @@
 namespace ration::policy {
 
 // A policy file's name and text. `site` marks files under /etc and /run, which alone may be locked
-// and which must not be writable by everyone.
+// and which nobody but root may be able to change.
 struct Source {
     std::string file;
     std::string text;
     bool site = false;
-    bool world_writable = false;
-    uid_t owner = 0;
+    std::string weakness = "";  // of a site file: why others could change it; empty: they cannot
 };
+
+inline constexpr const char* kRootAlone =
+    "allowed: site policies that belong to root and that only root can change (chown root:root, "
+    "chmod go-w)";
 
 struct Loaded {
     // Meaningful only if problems is empty; but `on_error` is always what the sources say, as far

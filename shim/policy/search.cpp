@@ -20,6 +20,11 @@ using host::read_regular_file;
 
 constexpr const char* kPolicyVariable = "RATION_POLICY";
 constexpr const char* kDisableVariable = "RATION_DISABLE";
+constexpr const char* kFolder = "/policy.d";
+
+bool within(const std::string& file, const std::string& folder) {
+    return file.compare(0, folder.size() + 1, folder + '/') == 0;
+}
 
 bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
 
@@ -36,9 +41,20 @@ void cannot_read(const std::string& path, int error, Diagnostics& problems) {
 
 bool belongs(uid_t owner, uid_t wanted) { return owner == wanted || host::is_unmapped_user(owner); }
 
-constexpr const char* kRootAlone =
-    "allowed: site policies that belong to root and that only root can change (chown root, "
-    "chmod o-w)";
+constexpr const char* kByEveryone = "is writable by everyone";
+
+// By whom a file or folder of the site could have been changed, besides root; empty: by nobody.
+std::string weakness(mode_t mode, uid_t owner, gid_t group, const SitePaths& paths) {
+    if ((mode & S_IWOTH) != 0) return kByEveryone;
+    if ((mode & S_IWGRP) != 0 && group != paths.group && !host::is_unmapped_group(group)) {
+        return "is writable by a group";
+    }
+    return belongs(owner, paths.owner) ? "" : "belongs to somebody else";
+}
+
+std::string weakness(const struct stat& status, const SitePaths& paths) {
+    return weakness(status.st_mode, status.st_uid, status.st_gid, paths);
+}
 
 // The sources of one place, and whether one of them could not be read.
 struct Sources {
@@ -47,25 +63,29 @@ struct Sources {
     Diagnostics passed_over;
     bool open_to_others = false;  // somebody else than root could have changed one
 
-    void distrust(const std::string& path, const char* why) {
-        problems.push_back({{path, 0, 0}, std::string(why) + "; " + kRootAlone});
-        open_to_others = true;
+    void add_site(const std::string& path, const SitePaths& paths) {
+        const std::size_t before = found.size();
+        add(path, Standing::kPlace, false, paths);
+        if (found.size() == before) return;
+        open_to_others = open_to_others || !found.back().weakness.empty();  // read() says so
     }
 
-    void add_site(const std::string& path, uid_t owner) {
-        const std::size_t before = found.size();
-        add(path, true, false);
-        if (found.size() == before) return;
-        const Source& source = found.back();
-        open_to_others = open_to_others || source.world_writable;  // read() says so
-        if (!belongs(source.owner, owner)) distrust(path, "the file belongs to somebody else");
+    // A home that this process may not look into is as none: root's, in a container that runs as
+    // somebody else. A file that is seen there and may not be read is a problem.
+    void add_user(const std::string& path) {
+        struct stat status {};
+        if (stat(path.c_str(), &status) != 0 && errno == EACCES) {
+            passed_over.push_back({{path, 0, 0}, "passed over: " + reason(EACCES)});
+            return;
+        }
+        add(path, Standing::kUser, false);
     }
 
     // A missing file is a problem only if it was asked for by name.
-    void add(const std::string& path, bool site, bool wanted) {
+    void add(const std::string& path, Standing standing, bool wanted, const SitePaths& paths = {}) {
         errno = 0;
         Diagnostics trouble;
-        auto source = load(path, site, trouble);
+        auto source = load(path, standing, trouble, paths);
         if (source) found.push_back(std::move(*source));
         if (!source && (wanted || !is_missing(errno))) {
             problems.insert(problems.end(), trouble.begin(), trouble.end());
@@ -101,31 +121,28 @@ std::vector<std::string> list(const std::string& folder) {
     return names;
 }
 
-void add_folder(const std::string& folder, uid_t owner, Sources& sources) {
+void add_folder(const std::string& folder, const SitePaths& paths, Sources& sources) {
     errno = 0;
     const std::vector<std::string> names = list(folder);
     if (errno != 0 && !is_missing(errno)) cannot_read(folder, errno, sources.problems);
-    for (const std::string& name : names) sources.add_site(name, owner);
+    for (const std::string& name : names) sources.add_site(name, paths);
 }
 
 // A folder that others may write to is theirs, whatever the files in it say.
-void judge_folder(const std::string& folder, uid_t owner, Sources& sources) {
+void judge_folder(const std::string& folder, const SitePaths& paths, Diagnostics& problems) {
     struct stat status {};
     if (stat(folder.c_str(), &status) != 0) return;  // reading it will tell
-    if ((status.st_mode & S_IWOTH) != 0) {
-        sources.distrust(folder, "the folder is writable by everyone");
-    } else if (!belongs(status.st_uid, owner)) {
-        sources.distrust(folder, "the folder belongs to somebody else");
-    }
+    const std::string why = weakness(status, paths);
+    if (why.empty()) return;
+    problems.push_back({{folder, 0, 0}, "the folder " + why + "; " + kRootAlone});
 }
 
 // The runtime directory is a place where everybody may make a folder, and so be the first to make
 // policy.d: one that root did not make, or that others may write to, is nobody's site policy.
-bool trusted(const std::string& folder, uid_t owner, Diagnostics& passed_over) {
+bool trusted(const std::string& folder, const SitePaths& paths, Diagnostics& passed_over) {
     struct stat status {};
     if (lstat(folder.c_str(), &status) != 0) return false;
-    const bool own = belongs(status.st_uid, owner) && S_ISDIR(status.st_mode);
-    if (own && (status.st_mode & S_IWOTH) == 0) return true;
+    if (S_ISDIR(status.st_mode) && weakness(status, paths).empty()) return true;
     passed_over.push_back({{folder, 0, 0},
                            "passed over: allowed is a folder that belongs to root "
                            "and that others cannot write to"});
@@ -141,13 +158,14 @@ bool may_exist(const std::string& path) {
 Sources site_sources(const SitePaths& paths) {
     Sources sources;
     const std::string file = paths.etc + "/policy.toml";
-    const std::string etc = paths.etc + "/policy.d";
-    const std::string run = paths.run + "/policy.d";
-    if (may_exist(file) || may_exist(etc)) judge_folder(paths.etc, paths.owner, sources);
-    judge_folder(etc, paths.owner, sources);
-    sources.add_site(file, paths.owner);
-    add_folder(etc, paths.owner, sources);
-    if (trusted(run, paths.owner, sources.passed_over)) add_folder(run, paths.owner, sources);
+    const std::string etc = paths.etc + kFolder;
+    const std::string run = paths.run + kFolder;
+    if (may_exist(file) || may_exist(etc)) judge_folder(paths.etc, paths, sources.problems);
+    judge_folder(etc, paths, sources.problems);
+    sources.open_to_others = !sources.problems.empty();
+    sources.add_site(file, paths);
+    add_folder(etc, paths, sources);
+    if (trusted(run, paths, sources.passed_over)) add_folder(run, paths, sources);
     return sources;
 }
 
@@ -195,6 +213,7 @@ class Search {
         const bool locked = site.policy.locked || !site_.problems.empty() || site_.open_to_others;
         Found found = locked ? locked_out(std::move(site)) : open(std::move(site));
         found.passed_over = std::move(site_.passed_over);
+        found.passed_over.insert(found.passed_over.end(), passed_over_.begin(), passed_over_.end());
         return found;
     }
 
@@ -214,7 +233,7 @@ class Search {
         return found;
     }
 
-    Found open(Loaded site) const {
+    Found open(Loaded site) {
         if (disabled(environment_)) {
             Found found;
             found.kind = Found::Kind::kDisabled;
@@ -227,11 +246,12 @@ class Search {
         const std::string named = value(environment_, kPolicyVariable);
         Sources sources;
         if (!named.empty()) {
-            sources.add(named, false, true);
+            sources.add(named, Standing::kUser, true);
             return policy(sources.read(), kPolicyVariable);
         }
         const std::string user = user_file(environment_);
-        if (!user.empty()) sources.add(user, false, false);
+        if (!user.empty()) sources.add_user(user);
+        passed_over_ = sources.passed_over;
         if (sources.any()) return policy(sources.read(), "user");
         if (site_.any()) return policy(std::move(site), "site");
         return {};
@@ -239,11 +259,13 @@ class Search {
 
     const Environment& environment_;
     Sources site_;
+    Diagnostics passed_over_;  // but the site's
 };
 
 }  // namespace
 
-std::optional<Source> load(const std::string& file, bool site, Diagnostics& problems) {
+std::optional<Source> load(const std::string& file, Standing standing, Diagnostics& problems,
+                           const SitePaths& paths) {
     // One byte more than a policy may have, so that read() can say that it is too long.
     auto content = read_regular_file(file.c_str(), kLargestText + 1);
     if (!content) {
@@ -255,17 +277,25 @@ std::optional<Source> load(const std::string& file, bool site, Diagnostics& prob
     Source source;
     source.file = file;
     source.text = std::move(content->text);
-    source.site = site;
-    source.world_writable = (content->mode & S_IWOTH) != 0;
-    source.owner = content->owner;
+    source.site = standing != Standing::kUser;
+    if (standing == Standing::kPlace) {
+        source.weakness = weakness(content->mode, content->owner, content->group, paths);
+    } else if (standing == Standing::kSite && (content->mode & S_IWOTH) != 0) {
+        source.weakness = kByEveryone;
+    }
     return source;
 }
 
 bool is_site_file(const std::string& file, const SitePaths& paths) {
-    const auto within = [&](const std::string& folder) {
-        return file.compare(0, folder.size() + 1, folder + '/') == 0;
-    };
-    return within(paths.etc) || within(paths.run + "/policy.d");
+    return within(file, paths.etc) || within(file, paths.run + kFolder);
+}
+
+Diagnostics folder_problems(const std::string& file, const SitePaths& paths) {
+    Diagnostics problems;
+    if (within(file, paths.etc)) judge_folder(paths.etc, paths, problems);
+    if (within(file, paths.etc + kFolder)) judge_folder(paths.etc + kFolder, paths, problems);
+    if (within(file, paths.run + kFolder)) trusted(paths.run + kFolder, paths, problems);
+    return problems;
 }
 
 Found find(const Environment& environment, const SitePaths& paths) {

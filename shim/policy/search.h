@@ -20,6 +20,7 @@ struct SitePaths {
     std::string etc = "/etc/ration";  // policy.toml and policy.d/*.toml
     std::string run = "/run/ration";  // policy.d/*.toml, written per job by a root prolog
     uid_t owner = 0;                  // whose these folders and files must be
+    gid_t group = 0;                  // who besides may be able to write to them
 };
 
 // How the policy was found. Exactly one of the alternatives holds.
@@ -53,16 +54,29 @@ inline constexpr const char* kCuMaskVariable = "RATION_CU_MASK";
 // A site policy is locked if one of its files says `locked = true`, other mistakes in it or not; if
 // a file with mistakes has the word outside of comments and does not plainly say false; if a file
 // cannot be read at all, belongs to somebody else than root, or lies in a folder of etc that does;
-// or if one of them is writable by everyone: who may write may have taken the lock out. Then its
+// or if everyone or a group other than root's may write to one of them: who may write may have
+// taken the lock out. Then its
 // problems are the result: a slip in a locked policy must not open it. A site file that plainly
 // does not lock, broken or not, is what everybody may overrule anyway, and must not stand in the
 // way of those who do.
 Found find(const Environment& environment, const SitePaths& paths = {});
 
+// As what a file is read.
+enum class Standing {
+    kUser,   // anybody's
+    kSite,   // a site's, which lies elsewhere yet: everyone may not write to it
+    kPlace,  // a site's, where it counts: it must be root's, and nobody else may write to it
+};
+
 // Reads one regular file as a source. nullopt, a problem and errno if it cannot be read.
-std::optional<Source> load(const std::string& file, bool site, Diagnostics& problems);
+std::optional<Source> load(const std::string& file, Standing standing, Diagnostics& problems,
+                           const SitePaths& paths = {});
 
 // Whether a file lies where site policies lie, by its path as written.
 bool is_site_file(const std::string& file, const SitePaths& paths = {});
+
+// What is wrong with the folders that a site file lies in: find() says it of the whole policy, or
+// passes the file over for it.
+Diagnostics folder_problems(const std::string& file, const SitePaths& paths = {});
 
 }  // namespace ration::policy

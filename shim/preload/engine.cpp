@@ -43,12 +43,18 @@ bool set(const char* variable) {
     return value != nullptr && *value != '\0';
 }
 
-// True also where we may not look: the engine finds out, and a locked policy fails closed.
+// True also where nobody knows: the engine finds out, and a locked policy fails closed.
 bool may_exist(const char* folder, const char* file) {
     char path[4096];
     if (strlen(folder) + strlen(file) >= sizeof path) return true;
     if (access(strcat(strcpy(path, folder), file), F_OK) == 0) return true;
     return errno != ENOENT && errno != ENOTDIR;
+}
+
+// A user's own; a home that this process may not look into is as none.
+bool may_be_users(const char* folder, const char* file) {
+    errno = 0;
+    return may_exist(folder, file) && errno != EACCES;
 }
 
 // Errs on the side of "yes": the engine knows exactly. The places are those of
@@ -63,8 +69,8 @@ bool policy_in_sight() {
         return true;
     }
     const char* const config = getenv("XDG_CONFIG_HOME");
-    if (config != nullptr && config[0] == '/') return may_exist(config, "/ration/policy.toml");
-    return set("HOME") && may_exist(getenv("HOME"), "/.config/ration/policy.toml");
+    if (config != nullptr && config[0] == '/') return may_be_users(config, "/ration/policy.toml");
+    return set("HOME") && may_be_users(getenv("HOME"), "/.config/ration/policy.toml");
 }
 
 Attached refuse(Vendor vendor, const char* text, const char* detail) {

@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string text(reinterpret_cast<const char*>(data), size);
     const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + 1;
     for (const bool site : {false, true}) {
-        const Loaded loaded = read({{"fuzz", text, site, false}});
+        const Loaded loaded = read({{"fuzz", text, site, ""}});
         for (const Diagnostic& problem : loaded.problems) check_problem(problem, lines);
         if (loaded.problems.empty()) check_policy(loaded.policy);
         require(site || !loaded.policy.locked, "a user's file locks nothing");

@@ -421,6 +421,19 @@ class Refusals(unittest.TestCase):
             self.assertEqual((report["sms"], said), (132, ""))
             self.assertEqual(node.records(), [])
 
+    @unittest.skipIf(os.geteuid() != 0, "needs another user")
+    def test_a_home_out_of_reach_holds_no_policy(self):
+        with Node() as node:
+            node.path.chmod(0o755)
+            home = node.path / "root"
+            home.mkdir(mode=0o700)
+            for variables in ({"HOME": str(home)}, {"XDG_CONFIG_HOME": str(home)}):
+                done = subprocess.run(
+                    [BUILD / "apps/linked"], user=65534, group=65534, capture_output=True, text=True,
+                    timeout=60, env={**node.environment, "LD_PRELOAD": str(BUILD / "libration.so"),
+                                     "SIM_CUDA_LOG": "", **variables})
+                self.assertEqual((json.loads(done.stdout).get("sms"), done.stderr), (132, ""))
+
     def test_an_unusable_runtime_directory_stops_nothing(self):
         with Node() as node:
             node.policy(rule('share = "25%"'))

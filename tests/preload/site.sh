@@ -9,8 +9,8 @@ trap 'rm -rf "$work"' EXIT
 
 # inside COMMAND...: with the folders etc and run of $work as /etc/ration and /run/ration.
 inside() {
-    timeout 30 bwrap --die-with-parent --ro-bind /usr /usr --symlink usr/lib /lib \
-        --symlink usr/lib64 /lib64 --symlink usr/bin /bin --dev /dev --proc /proc \
+    timeout 30 bwrap --die-with-parent --perms 0755 --dir /etc --perms 0755 --dir /run \
+        --ro-bind /usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 --symlink usr/bin /bin --dev /dev --proc /proc \
         --ro-bind "$alone" "$alone" --ro-bind "$driver" "$driver" --ro-bind "$program" "$program" \
         --ro-bind "$work/etc" /etc/ration --ro-bind "$work/run" /run/ration --clearenv "$@"
 }
@@ -42,4 +42,18 @@ expect 800 "/etc/ration/policy.d"
 rmdir "$work/etc/policy.d"
 mkdir "$work/run/policy.d"
 expect 800 "/run/ration/policy.d"
+rmdir "$work/run/policy.d"
+# A home that a user may not look into, as where a container runs as somebody else than its image.
+if [ "$(id -u)" = 0 ]; then
+    mkdir -m 700 "$work/home"
+    # Bound once more: bubblewrap lets nobody else into the folders that lead to the other places.
+    places=(--ro-bind "$work/home" /home --ro-bind "$alone" /alone --ro-bind "$driver" /driver
+        --ro-bind "$program" /program)
+    inside --cap-add CAP_SETUID --cap-add CAP_SETGID "${places[@]}" --setenv HOME /home \
+        --setenv LD_LIBRARY_PATH /driver --setenv SCENARIO_CODE 0 setpriv --reuid 65534 \
+        --regid 65534 --clear-groups env LD_PRELOAD=/alone/libration.so /program 2>"$work/said" || {
+        echo "a home out of reach: $(<"$work/said")"
+        failed=1
+    }
+fi
 exit "$failed"

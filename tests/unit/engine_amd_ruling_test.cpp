@@ -16,7 +16,7 @@ class AmdRulingTest : public testing::Test {
     AmdRuling ruling(const std::string& text) {
         policy::Found found;
         found.kind = policy::Found::Kind::kPolicy;
-        found.loaded = policy::read({{"policy.toml", "schema = 1\n" + text, false, false}});
+        found.loaded = policy::read({{"policy.toml", "schema = 1\n" + text, false, ""}});
         return rule_amd(
             found, policy::this_process(),
             {[](const std::string&) { return std::nullopt; }, [this] { return gpus_; }});

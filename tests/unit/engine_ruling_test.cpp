@@ -41,7 +41,7 @@ class RulingTest : public testing::Test {
     Ruling ruling(const std::string& text) {
         policy::Found found;
         found.kind = policy::Found::Kind::kPolicy;
-        found.loaded = policy::read({{"policy.toml", "schema = 1\n" + text, false, false}});
+        found.loaded = policy::read({{"policy.toml", "schema = 1\n" + text, false, ""}});
         const cuda::Surroundings surroundings = {[](const std::string&) { return std::nullopt; },
                                                  [](bool) { return cuda::inventory_with_mig(); },
                                                  [this] { return pipes_; }};

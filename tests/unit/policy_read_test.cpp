@@ -179,11 +179,12 @@ TEST(Read, AFileThatIsNoTomlHidesNames) {
 
 TEST(Read, AWorldWritableSiteFileIsAMistake) {
     Source source = site("/etc/ration/policy.toml", "schema = 1\nx = 1\n");
-    source.world_writable = true;
+    source.weakness = "is writable by everyone";
     EXPECT_EQ(
         lines(read({source}).problems),
-        (Lines{"/etc/ration/policy.toml: the file is writable by everyone; allowed: a site "
-               "policy that only its owner can change (chmod o-w)",
+        (Lines{"/etc/ration/policy.toml: the file is writable by everyone; allowed: site "
+               "policies that belong to root and that only root can change (chown root:root, chmod "
+               "go-w)",
                "/etc/ration/policy.toml:2:1: unknown key \"x\" in the policy; allowed: schema, "
                "locked, defaults, partition, pool, rule"}));
     source.site = false;

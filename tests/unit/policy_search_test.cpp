@@ -26,7 +26,7 @@ class Search : public testing::Test {
                                  "home/.config", "home/.config/ration"}) {
             std::filesystem::create_directory(folder_ / name);
         }
-        paths_ = {folder_ / "etc", folder_ / "run", geteuid()};
+        paths_ = {folder_ / "etc", folder_ / "run", geteuid(), getegid()};
         variables_["HOME"] = folder_ / "home";
     }
 
@@ -58,7 +58,7 @@ class Search : public testing::Test {
 TEST_F(Search, NoPolicyAnywhereIsNone) {
     EXPECT_EQ(found().kind, Kind::kNone);
     variables_.clear();
-    paths_ = {folder_ / "no", folder_ / "nor", 0};
+    paths_ = {folder_ / "no", folder_ / "nor"};
     EXPECT_EQ(found().kind, Kind::kNone);
     EXPECT_TRUE(found().loaded.problems.empty());
 }
@@ -234,6 +234,33 @@ TEST_F(Search, AWorldWritableSiteFileIsAProblem) {
     EXPECT_TRUE(problems().empty());
 }
 
+// Whoever is in the group may have taken `locked` out.
+TEST_F(Search, WhatAGroupMayChangeIsNotTheSites) {
+    variables_["RATION_POLICY"] = add("named.toml", plain(), 0660);
+    for (const char* name : {"etc/policy.toml", "etc/policy.d/a.toml", "run/policy.d/job.toml"}) {
+        const std::string file = add(name, plain(), 0664);
+        EXPECT_EQ(found().origin, "RATION_POLICY") << "the group is root's";
+        paths_.group = getegid() + 1;
+        EXPECT_EQ(found().origin, "site");
+        ASSERT_EQ(problems().size(), 1U) << name;
+        EXPECT_EQ(problems()[0].find(file + ": the file is writable by a group; allowed: "), 0U);
+        paths_.group = getegid();
+        std::filesystem::remove(file);
+    }
+    add("etc/policy.toml", kLocked);
+    paths_.group = getegid() + 1;
+    for (const char* name : {"etc", "etc/policy.d"}) {
+        const std::string folder = folder_ / name;
+        ASSERT_EQ(chmod(folder.c_str(), 0775), 0);
+        ASSERT_EQ(problems().size(), 1U) << folder;
+        EXPECT_EQ(problems()[0].find(folder + ": the folder is writable by a group"), 0U);
+        ASSERT_EQ(chmod(folder.c_str(), 0755), 0);
+    }
+    ASSERT_EQ(chmod((folder_ / "run/policy.d").c_str(), 0775), 0);
+    EXPECT_EQ(found().passed_over.size(), 1U);
+    EXPECT_EQ(problems(), std::vector<std::string>());
+}
+
 TEST_F(Search, ASiteFolderThatEverybodyMayWriteToIsAProblemForAll) {
     add("etc/policy.toml", kLocked);
     variables_["RATION_POLICY"] = add("named.toml");
@@ -327,10 +354,54 @@ TEST_F(Search, AUserFileOfAMissingOrForeignHomeIsNone) {
     EXPECT_EQ(found().kind, Kind::kNone);
 }
 
+// docker run -u 1000 in an image whose HOME is /root.
+TEST_F(Search, AHomeThatMayNotBeLookedIntoIsNone) {
+    add("home/.config/ration/policy.toml");
+    std::filesystem::permissions(folder_.path(), std::filesystem::perms(0755));
+    std::filesystem::permissions(folder_ / "home", std::filesystem::perms(0));
+    const pid_t child = fork();
+    if (child == 0) {
+        if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) _exit(77);
+        paths_.etc = folder_ / "none";
+        const Found seen = found();
+        _exit(seen.kind == Kind::kNone && seen.passed_over.size() == 1 ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    std::filesystem::permissions(folder_ / "home", std::filesystem::perms(0755));
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(Search, AUserFileThatMayNotBeReadIsAProblem) {
+    const std::string file = add("home/.config/ration/policy.toml", plain(), 0);
+    std::filesystem::permissions(folder_.path(), std::filesystem::perms(0755));
+    const pid_t child = fork();
+    if (child == 0) {
+        if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) _exit(77);
+        paths_.etc = folder_ / "none";
+        _exit(found().kind == Kind::kPolicy && problems().size() == 1 ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(Search, AFileIsJudgedWithTheFoldersAroundIt) {
+    const std::string file = folder_ / "etc/policy.d/a.toml";
+    const std::string job = folder_ / "run/policy.d/job.toml";
+    EXPECT_TRUE(folder_problems(file, paths_).empty());
+    EXPECT_TRUE(folder_problems(job, paths_).empty());
+    paths_.owner = geteuid() + 1;
+    EXPECT_EQ(folder_problems(file, paths_).size(), 2U);
+    EXPECT_EQ(folder_problems(folder_ / "etc/policy.toml", paths_).size(), 1U);
+    EXPECT_EQ(folder_problems(job, paths_).size(), 1U);
+    EXPECT_TRUE(folder_problems(folder_ / "elsewhere.toml", paths_).empty());
+}
+
 TEST_F(Search, LoadRefusesToReadForever) {
     const std::string big = add("big.toml", std::string(3U << 20U, '#'));
     Diagnostics problems;
-    const auto source = load(big, false, problems);
+    const auto source = load(big, Standing::kUser, problems);
     ASSERT_TRUE(source);
     EXPECT_LE(source->text.size(), (1U << 20U) + 1);
     EXPECT_EQ(lines(read({*source}).problems).size(), 1U);

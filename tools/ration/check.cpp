@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <memory>
@@ -33,25 +34,36 @@ std::string read_standard_input() {
     return text;
 }
 
-// Files below the site's folders are read as the library reads them there.
-bool is_site(const std::string& file) {
+// Files below the site's folders are read, and distrusted, as the library does it there.
+policy::Standing standing_of(const std::string& file, bool site, policy::Diagnostics& problems) {
     std::error_code error;
     const std::string path = std::filesystem::canonical(file, error).string();
-    return policy::is_site_file(path);
+    if (!policy::is_site_file(path)) {
+        return site ? policy::Standing::kSite : policy::Standing::kUser;
+    }
+    for (policy::Diagnostic& problem : policy::folder_problems(path)) {
+        const auto same = [&](const policy::Diagnostic& other) {
+            return other.place.file == problem.place.file;
+        };
+        if (std::none_of(problems.begin(), problems.end(), same)) {
+            problems.push_back(std::move(problem));
+        }
+    }
+    return policy::Standing::kPlace;
 }
 
 policy::Loaded load_files(const std::vector<std::string>& files, bool site) {
     std::vector<policy::Source> sources;
-    policy::Diagnostics unreadable;
+    policy::Diagnostics outside;  // what is wrong, but not with the text
     for (const std::string& file : files) {
         if (file == "-") {
-            sources.push_back({"<stdin>", read_standard_input(), site, false});
-        } else if (auto source = policy::load(file, site || is_site(file), unreadable)) {
+            sources.push_back({"<stdin>", read_standard_input(), site, ""});
+        } else if (auto source = policy::load(file, standing_of(file, site, outside), outside)) {
             sources.push_back(std::move(*source));
         }
     }
     policy::Loaded loaded = policy::read(sources);
-    loaded.problems.insert(loaded.problems.begin(), unreadable.begin(), unreadable.end());
+    loaded.problems.insert(loaded.problems.begin(), outside.begin(), outside.end());
     return loaded;
 }
 

@@ -1,6 +1,8 @@
 """ration check: every mistake, and what counts as one policy."""
 
 import json
+import os
+import unittest
 
 import support
 from support import RATION
@@ -76,6 +78,26 @@ class Check(support.Case):
         places = json.loads(mine.stdout)["passed_over"]
         self.assertEqual([place["file"] for place in places], ["/run/ration/policy.d"])
         self.assertEqual(set(places[0]), {"file", "line", "column", "text"})
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can give files away")
+    def test_site_files_are_distrusted_as_the_library_does(self):
+        policy = self.write("run/policy.d/job.toml", GOOD)
+        mounts = [(self.root / "run", "/run/ration")]
+
+        def said():
+            done = self.inside(RATION, "check", "/run/ration/policy.d/job.toml", mounts=mounts)
+            self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+            return done.stdout
+
+        policy.chmod(0o664)
+        os.chown(policy, -1, 4711)
+        self.assertIn("the file is writable by a group", said())
+        policy.chmod(0o644)
+        os.chown(policy, 4711, 0)
+        self.assertIn("the file belongs to somebody else", said())
+        os.chown(policy, 0, 0)
+        policy.parent.chmod(0o777)
+        self.assertIn("passed over", said())
 
     def test_default_is_the_policy_in_force(self):
         self.assertIn("no policy found", self.complaint("check", code=1))
