@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,36 +11,19 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "shim/host/descriptor.h"
+#include "shim/host/user_namespace.h"
+
 namespace ration::cuda {
 namespace {
-
-// A socket that is closed on every way out.
-class Socket {
-  public:
-    Socket() : descriptor_(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {}
-    ~Socket() {
-        if (descriptor_ >= 0) {
-            close(descriptor_);
-        }
-    }
-    Socket(const Socket&) = delete;
-    Socket& operator=(const Socket&) = delete;
-    int get() const { return descriptor_; }
-
-  private:
-    int descriptor_;
-};
 
 // The daemon writes its pid into its directory; 0 if the file is missing or holds something else.
 pid_t written_pid(const std::string& directory) {
     const std::string file = directory + "/nvidia-cuda-mps-control.pid";
-    const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (descriptor < 0) {
-        return 0;
-    }
+    const host::Descriptor descriptor(
+        open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     std::array<char, 16> text{};
-    const ssize_t size = read(descriptor, text.data(), text.size() - 1);
-    close(descriptor);
+    const ssize_t size = descriptor ? read(descriptor.get(), text.data(), text.size() - 1) : 0;
     const long pid = size > 0 ? strtol(text.data(), nullptr, 10) : 0;
     return pid > 0 && pid <= 1 << 22 ? static_cast<pid_t>(pid) : 0;
 }
@@ -49,7 +31,9 @@ pid_t written_pid(const std::string& directory) {
 // What a daemon of `uid` that listens is to us.
 void describe_owner(uid_t uid, MpsPipe& pipe) {
     pipe.uid = uid;
-    pipe.state = uid == 0 || uid == geteuid() ? PipeState::kAlive : PipeState::kForeign;
+    // In a container that an ordinary user started, root's daemon outside is nobody's.
+    const bool serves_us = uid == 0 || uid == geteuid() || host::is_unmapped_user(uid);
+    pipe.state = serves_us ? PipeState::kAlive : PipeState::kForeign;
     pipe.pid = written_pid(pipe.directory);
 }
 
@@ -131,12 +115,10 @@ std::string private_pipe(const state::RuntimeDirectory& runtime) {
 
 std::string system_pipe(const state::RuntimeDirectory& runtime) {
     const bool moved = runtime.kind == state::RuntimeDirectory::Kind::kOverride;
-    return (moved ? runtime.root : std::string("/run/ration")) + "/mps/pipe";
+    return (moved ? runtime.root : std::string(state::kSystemDirectory)) + "/mps/pipe";
 }
 
-bool pipe_fits(const std::string& directory) {
-    return directory.size() + strlen(kMpsLongestSocket) < sizeof(sockaddr_un::sun_path);
-}
+bool pipe_fits(const std::string& directory) { return directory.size() <= kMpsLongestPipe; }
 
 MpsPipe probe_pipe(const std::string& directory, PipeOrigin origin) {
     MpsPipe pipe{directory, origin, PipeState::kTooLong, 0, 0, 0};
@@ -147,12 +129,11 @@ MpsPipe probe_pipe(const std::string& directory, PipeOrigin origin) {
     address.sun_family = AF_UNIX;
     const std::string path = directory + "/control";
     memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    const Socket socket;
+    const host::Descriptor end(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const bool connected =
-        socket.get() >= 0 &&
-        connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+        end && connect(end.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     if (connected) {
-        describe_peer(socket.get(), pipe);
+        describe_peer(end.get(), pipe);
     } else if (errno == EAGAIN) {
         describe_busy(path, pipe);
     } else {

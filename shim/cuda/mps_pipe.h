@@ -2,9 +2,11 @@
 #pragma once
 
 #include <sys/types.h>
+#include <sys/un.h>
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "shim/state/record.h"
@@ -21,7 +23,8 @@ const char* name(PipeOrigin origin);  // "environment", "private", "system", "de
 
 enum class PipeState {
     kAbsent,   // no such directory, or no control socket in it
-    kAlive,    // a daemon listens that serves us: root's or our own
+    kAlive,    // a daemon listens that serves us: root's, our own, or that of a user whom our user
+               // namespace does not map
     kForeign,  // a daemon listens, but it is another user's and serves that user alone
     kDead,     // a control socket that nobody listens on: left behind by SIGKILL or after `quit`
     kDenied,   // we may not connect; `error` says why
@@ -40,13 +43,16 @@ struct MpsPipe {
 
 inline constexpr const char* kMpsPipeVariable = "CUDA_MPS_PIPE_DIRECTORY";
 // The longest socket that the daemon makes in its directory (seen: H100, driver 580.159.04).
-inline constexpr const char* kMpsLongestSocket = "/control_privileged";
+inline constexpr std::string_view kMpsLongestSocket = "/control_privileged";
+// How long the directory's own path may be: sockaddr_un holds 107 bytes and a zero.
+inline constexpr std::size_t kMpsLongestPipe =
+    sizeof(sockaddr_un::sun_path) - 1 - kMpsLongestSocket.size();
 
 // The directories of ration's own daemons.
 std::string private_pipe(const state::RuntimeDirectory& runtime);  // empty if there is no directory
 std::string system_pipe(const state::RuntimeDirectory& runtime);
 
-// Whether a daemon could make its sockets in this directory: sockaddr_un holds 107 bytes.
+// Whether a daemon could make its sockets in this directory.
 bool pipe_fits(const std::string& directory);
 
 // Looks at one directory. Connects to the control socket, as clients do (SOCK_SEQPACKET), says

@@ -7,7 +7,7 @@
 namespace ration::state {
 
 struct Places {
-    std::string system = "/run/ration";
+    std::string system = kSystemDirectory;
     std::string user_parent = "/dev/shm";
     uid_t system_owner = 0;  // who must have made `system`
 };

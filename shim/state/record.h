@@ -42,6 +42,9 @@ struct Record {
     std::string why;  // reason of a refusal, and what to do
 };
 
+// What root makes for all users (config/ration.tmpfiles.conf).
+inline constexpr const char* kSystemDirectory = "/run/ration";
+
 // The directory that holds records and private MPS pipes.
 struct RuntimeDirectory {
     enum class Kind { kSystem, kUser, kOverride, kNone };
@@ -57,10 +60,11 @@ struct RuntimeDirectory {
 //   kSystem    /run/ration/u<uid>       if root made /run/ration (config/ration.tmpfiles.conf)
 //   kUser      /dev/shm/ration-u<uid>
 // With `create` the user's part is made if missing, and so is the last component of override_path:
-// 0755 under kSystem, so that everyone sees who uses the GPUs (a record holds no arguments and no
-// environment), 0700 elsewhere: for this user and root. A part that is a symbolic link or belongs
-// to somebody else is never used. Without `create` the path may not exist yet. Only the user itself
-// creates: with another `uid` than the effective one `create` is ignored.
+// 0755 under kSystem, so that everyone sees who uses the GPUs (of arguments and environment a
+// record holds the script's name and the variables that `why` speaks of), 0700 elsewhere: for this
+// user and root. A part that is a symbolic link or belongs to somebody else is never used. Without
+// `create` the path may not exist yet. Only the user itself creates: with another `uid` than the
+// effective one `create` is ignored.
 RuntimeDirectory runtime_directory(uid_t uid, const std::optional<std::string>& override_path,
                                    bool create);
 
@@ -77,7 +81,8 @@ class Publisher {
     static std::unique_ptr<Publisher> open(const RuntimeDirectory& directory, std::string& why);
     virtual ~Publisher() = default;
     // Replaces the former record atomically: a reader, or a SIGKILL at any point, finds the former
-    // or the new one. pid, start_ticks and uid are filled in here, and started if it is 0. If the
+    // or the new one. pid, start_ticks and uid are filled in here, and, if it is 0, started: the
+    // time of the process's first record. If the
     // file was removed or our descriptor closed by the program, both are opened anew; where that
     // fails the former record stays.
     virtual void publish(const Record& record) = 0;

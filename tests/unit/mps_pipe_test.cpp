@@ -2,11 +2,14 @@
 #include "shim/cuda/mps_pipe.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 
 #include "tests/unit/temporary_folder.h"
 
@@ -90,8 +93,40 @@ TEST_F(MpsPipeTest, ABusyDaemonIsJudgedByTheOwnerOfItsSocket) {
     close(waiting);
 }
 
+// A container that an ordinary user started: root outside is nobody whom it knows.
+TEST_F(MpsPipeTest, RootsDaemonServesInAUserNamespaceToo) {
+    const std::string pipe = folder_ / "pipe";
+    const Listener listener(pipe);
+    std::filesystem::permissions(folder_.path(), std::filesystem::perms(0755));
+    std::filesystem::permissions(pipe + "/control", std::filesystem::perms(0777));
+    int inside[2];
+    int mapped[2];
+    ASSERT_EQ(::pipe(inside) + ::pipe(mapped), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        char byte = 0;
+        close(mapped[1]);
+        if (unshare(CLONE_NEWUSER) != 0) _exit(77);
+        if (write(inside[1], &byte, 1) != 1 || read(mapped[0], &byte, 1) != 1) _exit(77);
+        if (setuid(0) != 0) _exit(77);
+        _exit(static_cast<int>(state(pipe)));
+    }
+    close(inside[1]);
+    char byte = 0;
+    if (read(inside[0], &byte, 1) == 1) {
+        std::ofstream("/proc/" + std::to_string(child) + "/uid_map") << "0 4711 1\n";
+        EXPECT_EQ(write(mapped[1], &byte, 1), 1);
+    }
+    close(mapped[1]);
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    for (const int end : {inside[0], mapped[0]}) close(end);
+    if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "no user namespaces here";
+    EXPECT_EQ(static_cast<PipeState>(WEXITSTATUS(status)), PipeState::kAlive);
+}
+
 TEST_F(MpsPipeTest, LongPathsAreRefused) {
-    const std::string longest(sizeof(sockaddr_un::sun_path) - 1 - strlen(kMpsLongestSocket), 'a');
+    const std::string longest(kMpsLongestPipe, 'a');
     EXPECT_TRUE(pipe_fits(longest));
     EXPECT_FALSE(pipe_fits(longest + "a"));
     EXPECT_EQ(state(longest + "a"), PipeState::kTooLong);
