@@ -8,6 +8,7 @@
 #include "shim/cuda/share.h"
 #include "shim/cuda/visible.h"
 #include "shim/host/device_list.h"
+#include "shim/policy/wording.h"
 
 namespace ration::cuda {
 namespace {
@@ -170,9 +171,9 @@ class Planner {
         const double already = driver_percentage(variable(kPercentageVariable));
         plan_.percent = std::min(*plan_.share, already);
         if (already < *plan_.share) {
-            plan_.notes.push_back(std::string(kPercentageVariable) + "=" +
-                                  *variable(kPercentageVariable) +
-                                  " was in the environment and is the smaller share");
+            plan_.notes.push_back(
+                host::describe_list(kPercentageVariable, variable(kPercentageVariable)) +
+                " was in the environment and is the smaller share");
         } else {
             plan_.temporary.push_back({kPercentageVariable, percentage_text(*plan_.share)});
         }
@@ -234,7 +235,7 @@ class Planner {
             numbers_follow_pci(variable(kOrderVariable), *inventory_)) {
             return std::nullopt;
         }
-        return refuse(std::string("which devices ") + kMemoryVariable + "=" + *limits +
+        return refuse("which devices " + host::describe_list(kMemoryVariable, limits) +
                       " means is not clear, because this node's GPUs are of different models: set "
                       "CUDA_DEVICE_ORDER=PCI_BUS_ID, or write UUIDs");
     }
@@ -308,7 +309,9 @@ class Planner {
     std::optional<Inventory> inventory_;
 };
 
-std::string describe(const MpsPipe& pipe) { return pipe.directory + " (" + name(pipe.state) + ")"; }
+std::string describe(const MpsPipe& pipe) {
+    return policy::one_line(pipe.directory, kMpsLongestPipe + 1) + " (" + name(pipe.state) + ")";
+}
 
 }  // namespace
 
@@ -334,7 +337,10 @@ std::string no_daemon_line(const std::vector<MpsPipe>& pipes) {
     }
     std::string line = "no MPS daemon answers, and without one a share would be ignored; tried " +
                        tried + ": start one with `ration mps ensure`";
-    if (too_long) line += " (a pipe directory may have 88 characters at most)";
+    if (too_long) {
+        line += " (a pipe directory may have " + std::to_string(kMpsLongestPipe) +
+                " characters at most)";
+    }
     return line;
 }
 

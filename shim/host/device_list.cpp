@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "shim/policy/wording.h"
+
 namespace ration::host {
 
 using policy::DeviceSelector;
@@ -36,7 +38,9 @@ std::optional<std::string> given_list(const std::optional<std::string>& visible,
 }
 
 std::string describe_list(const char* variable, const std::optional<std::string>& value) {
-    return value ? variable + ("=" + *value) : std::string(variable) + " is not set";
+    if (!value) return std::string(variable) + " is not set";
+    constexpr std::size_t kLongest = 200;  // five UUIDs: a line stays one that is read
+    return variable + ("=" + policy::one_line(*value, kLongest));
 }
 
 bool same_pci(const std::string& one, const std::string& other) {

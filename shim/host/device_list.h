@@ -16,7 +16,8 @@ std::optional<std::string> given_list(const std::optional<std::string>& visible,
 
 inline constexpr const char* kGivenAll = "all";  // in `given`: there was no list
 
-// "CUDA_VISIBLE_DEVICES=0,1", or "CUDA_VISIBLE_DEVICES is not set".
+// "CUDA_VISIBLE_DEVICES=0,1", or "CUDA_VISIBLE_DEVICES is not set"; one line, whatever the value
+// is.
 std::string describe_list(const char* variable, const std::optional<std::string>& value);
 
 // Whether two PCI addresses are the same: hexadecimal, of any width, the domain may be left out.

@@ -88,6 +88,14 @@ TEST_F(PlanTest, WithoutADaemonNothingElseIsLookedAt) {
     EXPECT_EQ(inventories_, 0);
 }
 
+TEST_F(PlanTest, WhatTheEnvironmentHoldsStaysInOneLine) {
+    partition_.share = 25;
+    environment_["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] = "10\nration: fine";
+    EXPECT_THAT(plan().notes, ElementsAre(HasSubstr("=10\\x0aration: fine was in")));
+    pipes_[0] = {"/a\nb", PipeOrigin::kEnvironment, PipeState::kAbsent, 0, 0, 0};
+    EXPECT_THAT(refusal().line, HasSubstr("/a\\x0ab (absent)"));
+}
+
 TEST_F(PlanTest, ATooLongPipeDirectoryIsExplained) {
     partition_.share = 25;
     pipes_[0].state = PipeState::kTooLong;

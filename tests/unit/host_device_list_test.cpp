@@ -31,5 +31,13 @@ TEST(GivenList, IsTheVariableWhereNothingWasNarrowed) {
     EXPECT_EQ(given_list(std::nullopt, std::nullopt, std::nullopt), std::nullopt);
 }
 
+TEST(DescribeList, IsOneShortLineWhateverTheValueIs) {
+    EXPECT_EQ(describe_list("V", "0,1"), "V=0,1");
+    EXPECT_EQ(describe_list("V", std::nullopt), "V is not set");
+    EXPECT_EQ(describe_list("V", "7\nration: all is well\x1b[2J"),
+              "V=7\\x0aration: all is well\\x1b[2J");
+    EXPECT_LT(describe_list("V", std::string(100000, '0')).size(), 300U);
+}
+
 }  // namespace
 }  // namespace ration::host
