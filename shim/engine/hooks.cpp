@@ -51,6 +51,9 @@ CUresult push(Call call) {
     });
 }
 
+// Whether that many parameters may be read: more than there are types of is the driver's to refuse.
+bool plausible(int count) { return count > 0 && count <= CU_EXEC_AFFINITY_TYPE_MAX; }
+
 // The caller's parameters, if none is beyond the grant; the caller's memory is never written to.
 std::vector<CUexecAffinityParam> permitted(Session& session, const CUexecAffinityParam* parameters,
                                            int count, CUdevice device) {
@@ -80,7 +83,8 @@ CUresult hook::cuCtxCreate_v2(CUcontext* context, unsigned int flags, CUdevice d
 CUresult hook::cuCtxCreate_v3(CUcontext* context, CUexecAffinityParam* parameters, int count,
                               unsigned int flags, CUdevice device) {
     return create(context, [&](Session& session, const Driver& driver) {
-        if (parameters == nullptr || count <= 0) {
+        if (parameters == nullptr || !plausible(count)) {
+            if (count > 0) session.check_again(device);
             return driver.cuCtxCreate_v3(context, parameters, count, flags, device);
         }
         auto kept = permitted(session, parameters, count, device);
@@ -93,7 +97,8 @@ CUresult hook::cuCtxCreate_v4(CUcontext* context, CUctxCreateParams* parameters,
                               CUdevice device) {
     return create(context, [&](Session& session, const Driver& driver) {
         if (parameters == nullptr || parameters->execAffinityParams == nullptr ||
-            parameters->numExecAffinityParams <= 0) {
+            !plausible(parameters->numExecAffinityParams)) {
+            session.check_again(device);
             return driver.cuCtxCreate_v4(context, parameters, flags, device);
         }
         auto kept = permitted(session, parameters->execAffinityParams,

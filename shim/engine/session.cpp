@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <bit>
 #include <memory>
 #include <new>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "shim/engine/totals.h"
 #include "shim/host/generation.h"
 #include "shim/policy/search.h"
+#include "shim/policy/wording.h"
 #include "shim/state/turn.h"
 
 namespace ration::engine {
@@ -40,11 +42,19 @@ cuda::Surroundings surroundings() {
 
 // What the driver is told, for RATION_LOG_LEVEL=debug.
 std::string edits_text(const cuda::Plan& plan) {
+    constexpr std::size_t kLongest = 400;
     std::string text;
     for (const host::Edits* edits : {&plan.temporary, &plan.lasting}) {
-        for (const host::Edit& edit : *edits) text += " " + edit.name + "=" + edit.value;
+        for (const host::Edit& edit : *edits)
+            text += " " + edit.name + "=" + policy::one_line(edit.value, kLongest);
     }
     return text.empty() ? " nothing" : text;
+}
+
+// A device past the bits that we have is never checked off, and always looked at.
+std::uint64_t bit_of(CUdevice device) {
+    constexpr CUdevice kBits = 64;
+    return device >= 0 && device < kBits ? std::uint64_t{1} << device : 0;
 }
 
 std::string with_code(const std::string& what, CUresult code) {
@@ -293,24 +303,23 @@ CUresult Session::before_context() {
 }
 
 CUresult Session::after_context(CUresult result) {
-    if (stage_.load(std::memory_order_acquire) != Stage::kGranted) return result;
-    const HeldSignals held(HeldSignals::Which::kAll);
-    const std::lock_guard lock(mutex_);
-    if (stage_ == Stage::kRefused) return result == CUDA_SUCCESS ? code_.load() : result;
-    if (all_checked()) return result;
+    if (stage_.load(std::memory_order_acquire) != Stage::kGranted || all_checked()) return result;
     if (result != CUDA_SUCCESS) {
         context_failed(result);
         return result;
     }
     const auto device = cuda::context_device(driver_);
-    if (!device) return result;
-    if (!checked_.contains(*device)) {
+    if (!device || (is_checked(*device) && !in_doubt_)) return result;
+    const HeldSignals held(HeldSignals::Which::kAll);
+    const std::lock_guard lock(mutex_);
+    if (stage_ == Stage::kRefused) return code_;
+    if (!is_checked(*device)) {
         const cuda::ContextCheck check = cuda::check_context(driver_, grant_, *device);
         if (!check.done) return result;
         if (check.refusal) return refuse(*check.refusal);
-        checked_.insert(*device);
+        checked_ |= bit_of(*device);
     }
-    if (recorder_.record().state != state::State::kGranted) publish_grant();
+    if (in_doubt_.exchange(false)) publish_grant();
     if (all_checked()) leave_contexts();
     return result;
 }
@@ -319,7 +328,14 @@ void Session::publish_grant() {
     recorder_.publish_grant([this](state::Record& record) { cuda::describe(grant_, record); });
 }
 
-bool Session::all_checked() const { return checked_.size() >= grant_.devices.size(); }
+void Session::check_again(CUdevice device) { checked_ &= ~bit_of(device); }
+
+bool Session::is_checked(CUdevice device) const { return (checked_ & bit_of(device)) != 0; }
+
+// The devices do not change any more once the stage is kGranted.
+bool Session::all_checked() const {
+    return static_cast<std::size_t>(std::popcount(checked_.load())) >= grant_.devices.size();
+}
 
 void Session::leave_contexts() const {
     route_all(false);
@@ -331,8 +347,12 @@ void Session::leave_contexts() const {
 void Session::context_failed(CUresult code) {
     const auto line = cuda::explain_context_error(code, grant_);
     if (!line) return;
+    const HeldSignals held(HeldSignals::Which::kAll);
+    const std::lock_guard lock(mutex_);
+    if (stage_ != Stage::kGranted) return;
     say_once(code, *line);
     recorder_.publish(state::State::kRefused, *line);
+    in_doubt_ = true;
 }
 
 void Session::say_once(CUresult code, const std::string& line) {

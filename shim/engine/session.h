@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -57,6 +58,9 @@ class Session {
     // SMs that the program may ask for on `device`; nullopt: as many as it likes.
     std::optional<unsigned> bound(CUdevice device);
 
+    // The context that is made next on `device` is looked at, although one was before.
+    void check_again(CUdevice device);
+
     const cuda::Driver& driver() const { return driver_; }
 
   private:
@@ -104,6 +108,7 @@ class Session {
     CUresult refuse(const cuda::Refusal& refusal);
     CUresult before_context();
     CUresult after_context(CUresult result);
+    bool is_checked(CUdevice device) const;
     bool all_checked() const;
     void leave_contexts() const;
     void context_failed(CUresult code);
@@ -128,8 +133,11 @@ class Session {
     std::mutex mutex_;
     Recorder recorder_;
     cuda::Grant grant_;
-    std::set<CUdevice> checked_;  // those of which a context was within the grant
     std::set<CUresult> said_;
+
+    // Read without the mutex, on the way of every call: written with it.
+    std::atomic<std::uint64_t> checked_{0};  // bit i: a context of device i was within the grant
+    std::atomic<bool> in_doubt_{false};      // the record says that a context could not be had
 };
 
 }  // namespace ration::engine

@@ -1,6 +1,10 @@
 // The hooks of contexts, after a granted cuInit.
 #include <gmock/gmock.h>
 
+#include <chrono>
+#include <climits>
+#include <future>
+
 #include "tests/unit/engine_fakes.h"
 
 namespace ration::engine {
@@ -112,19 +116,58 @@ TEST_F(ContextTest, AffinityStaysWithinTheGrant) {
 
 TEST_F(ContextTest, AffinityOfV4StaysWithinTheGrant) {
     begin("share = \"25%\"");
-    CUexecAffinityParam parameters[] = {sms(100), sms(10)};
+    CUexecAffinityParam parameters[] = {sms(10)};
     CUctxCreateParams create{};
     create.execAffinityParams = parameters;
-    create.numExecAffinityParams = 2;
+    create.numExecAffinityParams = 1;
     EXPECT_EQ(create_v4(&create), CUDA_SUCCESS);
     EXPECT_THAT(driver->asked_sms, ElementsAre(10));
-    EXPECT_EQ(create.numExecAffinityParams, 2);
+    EXPECT_EQ(create.numExecAffinityParams, 1);
     EXPECT_EQ(create.execAffinityParams, parameters);
-    parameters[1] = sms(32);
+    parameters[0] = sms(32);
     EXPECT_EQ(create_v4(&create), CUDA_SUCCESS);
     EXPECT_TRUE(driver->null_parameters);
     EXPECT_EQ(create_v4(nullptr), CUDA_SUCCESS);
     EXPECT_TRUE(driver->null_parameters);
+}
+
+// Nobody reads what the caller does not have.
+TEST_F(ContextTest, AnAbsurdNumberOfParametersIsTheDriversToRefuse) {
+    begin("share = \"25%\"");
+    CUexecAffinityParam parameter = sms(16);
+    EXPECT_EQ(create_v3(&parameter, INT_MAX), CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY);
+    EXPECT_FALSE(driver->null_parameters);
+}
+
+TEST_F(ContextTest, AContextOfMoreParametersThanThereAreTypesIsLookedAt) {
+    begin("share = \"25%\"");
+    CUexecAffinityParam parameters[] = {sms(16), sms(100)};
+    EXPECT_EQ(create_v3(parameters, 2), CUDA_SUCCESS);
+    driver->context_sms = 132;
+    CaptureStderr();
+    EXPECT_EQ(create_v3(parameters, 2), CUDA_ERROR_NOT_PERMITTED);
+    GetCapturedStderr();
+    EXPECT_EQ(driver->calls.back(), "destroy");
+}
+
+// One of two devices is never used, so that the hooks stay: they may not make threads wait.
+TEST_F(ContextTest, ACheckedDeviceWaitsForNobody) {
+    driver->devices = 2;
+    begin("share = \"25%\"");
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+    std::future<CUresult> other;
+    std::future_status status{};
+    driver->inside_check = [&] {
+        other = std::async(std::launch::async, [] {
+            use_in_this_thread(0);
+            return set_current();
+        });
+        status = other.wait_for(std::chrono::seconds(5));
+    };
+    driver->current = 1;
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+    EXPECT_EQ(status, std::future_status::ready);
+    EXPECT_EQ(other.get(), CUDA_SUCCESS);
 }
 
 TEST_F(ContextTest, WithoutAShareAffinityIsTheProgramsOwn) {
@@ -149,6 +192,20 @@ TEST_F(ContextTest, AFullServerIsExplainedOnceAndNotForEver) {
     EXPECT_EQ(set_current(), CUDA_SUCCESS);
     EXPECT_EQ(fakes_.record().state, state::State::kGranted);
     EXPECT_EQ(fakes_.record().why, "");
+}
+
+TEST_F(ContextTest, ARecordOfAFullServerIsRightedByTheNextContext) {
+    driver->devices = 2;
+    begin("share = \"25%\"");
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+    driver->context_result = CUDA_ERROR_MPS_MAX_CLIENTS_REACHED;
+    CaptureStderr();
+    EXPECT_EQ(set_current(), CUDA_ERROR_MPS_MAX_CLIENTS_REACHED);
+    GetCapturedStderr();
+    EXPECT_EQ(fakes_.record().state, state::State::kRefused);
+    driver->context_result = CUDA_SUCCESS;
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+    EXPECT_EQ(fakes_.record().state, state::State::kGranted);
 }
 
 // Whatever the call was, it leaves nothing behind.

@@ -27,6 +27,7 @@ namespace {
 
 std::atomic<void*> routes[kHookCount];
 thread_local int depth = 0;
+thread_local CUdevice thread_device = -1;
 
 std::string variable(const char* name) {
     const char* const value = getenv(name);
@@ -66,6 +67,8 @@ void note_affinity(const CUexecAffinityParam* parameters, int count) {
 CUresult create_v3(CUcontext* context, CUexecAffinityParam* parameters, int count, unsigned,
                    CUdevice) {
     driver->null_parameters = parameters == nullptr;
+    constexpr int kAtMost = 8;
+    if (count > kAtMost) return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
     note_affinity(parameters, count);
     return fake_context("create_v3", context);
 }
@@ -145,10 +148,11 @@ const std::map<std::string, void*>& symbols() {
              return CUDA_SUCCESS;
          })},
         {"cuCtxGetDevice", address(+[](CUdevice* device) {
-             *device = driver->current;
+             *device = thread_device < 0 ? driver->current : thread_device;
              return driver->no_current ? CUDA_ERROR_INVALID_CONTEXT : CUDA_SUCCESS;
          })},
         {"cuMemGetInfo_v2", address(+[](std::size_t* free, std::size_t* total) {
+             if (driver->inside_check) driver->inside_check();
              *free = *total = 0;
              return CUDA_SUCCESS;
          })},
@@ -252,6 +256,7 @@ bool is_real(Hook hook) {
     return target == nullptr || target == real(static_cast<uint32_t>(hook));
 }
 int real_depth() { return depth; }
+void use_in_this_thread(CUdevice device) { thread_device = device; }
 
 CUresult set_current() {
     return reinterpret_cast<decltype(&::cuCtxSetCurrent)>(routed(Hook::cuCtxSetCurrent))(handle(7));

@@ -37,6 +37,7 @@ struct FakeDriver {
     CUdevice current = 0;                // whose context is current
     std::function<void()> inside_init;   // a tool that the driver loads
     std::function<void()> inside_query;  // while the devices are counted
+    std::function<void()> inside_check;  // while a context is looked at
     bool slow_to_begin = false;          // other threads get their turn meanwhile
     std::vector<unsigned> asked_sms;     // exec affinity of the last cuCtxCreate_v3/_v4
     bool null_parameters = false;
@@ -48,6 +49,7 @@ extern FakeDriver* driver;
 void* routed(Hook hook);
 bool is_real(Hook hook);
 int real_depth();
+void use_in_this_thread(CUdevice device);  // instead of FakeDriver::current
 
 inline CUresult init() { return reinterpret_cast<decltype(&::cuInit)>(routed(Hook::cuInit))(0); }
 CUresult set_current();
