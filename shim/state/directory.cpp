@@ -25,6 +25,20 @@ std::string unfit(const std::string& parent, const struct stat& info) {
     return "";
 }
 
+// The umask of the program may have taken bits away, and it is not ours to change. By O_PATH, which
+// needs no right to read, and by /proc, since fchmod takes no such descriptor (open(2)); what
+// stands there is ours and no link, or it is left alone.
+bool set_mode(const std::string& path, mode_t mode, std::string& why) {
+    const Descriptor made(open(path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat info;
+    const bool ours = made && fstat(made.get(), &info) == 0 && info.st_uid == geteuid();
+    if (made && !ours) errno = EPERM;
+    const std::string self = "/proc/self/fd/" + std::to_string(made.get());
+    if (ours && ((info.st_mode & 07777) == mode || chmod(self.c_str(), mode) == 0)) return true;
+    why = failure(path);
+    return false;
+}
+
 // Makes the last component of `path`. False if there is none afterwards.
 bool make_directory(const std::string& path, mode_t mode, std::string& why) {
     if (mkdir(path.c_str(), mode) != 0) {
@@ -32,13 +46,7 @@ bool make_directory(const std::string& path, mode_t mode, std::string& why) {
         why = failure(path);
         return false;
     }
-    // The umask of the program may have taken bits away, and it is not ours to change.
-    const Descriptor made(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!made || fchmod(made.get(), mode) != 0) {
-        why = failure(path);
-        return false;
-    }
-    return true;
+    return set_mode(path, mode, why);
 }
 
 // Can `path` be this user's part? Makes it if asked to.
@@ -60,6 +68,9 @@ bool usable(const std::string& path, uid_t uid, mode_t mode, bool create, std::s
               ": have it removed";
         return false;
     }
+    // Left behind by a process with such a umask that was killed, or an older ration.
+    const bool closed = (info.st_mode & S_IRWXU) != S_IRWXU;
+    if (create && closed && !set_mode(path, mode, why)) return false;
     if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
         why = path + " can be changed by others: chmod go-w it";
         return false;

@@ -146,9 +146,8 @@ std::string unreadable(const FileHeader& header) {
         return "records of format " + std::to_string(header.version) +
                ", this ration reads format " + std::to_string(kVersion);
     }
-    // Bounds that no honest file comes near: a foreign one must not make us read without end.
-    const bool sane = header.slot_count >= 1 && header.slot_count <= 65536 &&
-                      header.slot_size / 2 >= kHead && header.slot_size <= 65536 &&
+    const bool sane = header.slot_count >= 1 && header.slot_count <= kMostSlots &&
+                      header.slot_size / 2 >= kHead && header.slot_size <= kLargestSlot &&
                       header.index_offset >= sizeof(FileHeader) &&
                       header.index_offset <= (1u << 20) && header.slots_offset <= (1u << 24);
     return sane ? "" : "a damaged header";

@@ -31,10 +31,15 @@ inline constexpr char kMagic[8] = {'r', 'a', 't', 'i', 'o', 'n', '\n', '\0'};
 inline constexpr std::uint32_t kVersion = 1;
 inline constexpr char kFilePrefix[] = "records-";  // followed by kVersion
 inline constexpr char kFileName[] = "records-1";
+static_assert(kFileName[sizeof kFilePrefix - 1] == '0' + kVersion);
 inline constexpr std::uint32_t kSlotCount = 1024;
 inline constexpr std::uint32_t kSlotSize = 4096;
 inline constexpr std::uint32_t kIndexOffset = 4096;
 inline constexpr std::uint32_t kSlotsOffset = kIndexOffset + kSlotCount * 8;
+
+// Bounds of what is read of others' files, which no honest one comes near.
+inline constexpr std::uint32_t kMostSlots = 4 * kSlotCount;
+inline constexpr std::uint32_t kLargestSlot = 4 * kSlotSize;
 
 struct FileHeader {
     char magic[8];

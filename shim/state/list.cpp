@@ -39,6 +39,8 @@ Opened open_to_read(int part) {
     return opened;
 }
 
+constexpr int kRetries = 100;
+
 class Reader {
   public:
     Reader(std::vector<Listed>& listed, std::vector<std::string>* notes)
@@ -56,6 +58,7 @@ class Reader {
 
     std::vector<Listed>& listed_;
     std::vector<std::string>* notes_;
+    int retries_ = 0;  // that are left for a file: its owner may tear every slot on purpose
     bool torn_ = false;
     bool unknown_ = false;
 };
@@ -82,6 +85,7 @@ void Reader::other_formats(int part, const std::string& path) {
         const std::string_view name = entry->d_name;
         if (name.starts_with(kFilePrefix) && name != kFileName) {
             note(path + "/" + printable(name) + " is of another ration's format: not listed");
+            break;  // whoever made a thousand of them has said enough
         }
     }
     closedir(entries);
@@ -101,6 +105,7 @@ void Reader::file(int fd, const std::string& path, uid_t uid) {
         return note(path + " is cut short");
     }
     torn_ = unknown_ = false;
+    retries_ = kRetries;
     for (std::uint32_t i = 0; i < header.slot_count; ++i) {
         if (index[i] == 0) continue;
         slot(fd, static_cast<off_t>(header.slots_offset) + static_cast<off_t>(i) * header.slot_size,
@@ -114,11 +119,13 @@ void Reader::slot(int fd, off_t offset, std::size_t size, uid_t uid) {
     const auto bytes = std::make_unique<char[]>(size);
     Found found;
     Content content = Content::kTorn;
-    // Both copies are torn only if the writer published twice while we were reading.
-    constexpr int kTries = 100;
-    for (int i = 0; i < kTries && content == Content::kTorn; ++i) {
+    // Both copies are torn only if a living writer published twice while we were reading.
+    bool once_more = true;
+    while (content == Content::kTorn && once_more) {
         if (pread(fd, bytes.get(), size, offset) != static_cast<ssize_t>(size)) return;
         content = decode(bytes.get(), size, found);
+        once_more = retries_ > 0 && locked_by_other(fd, offset);
+        if (once_more) --retries_;
     }
     torn_ = torn_ || content == Content::kTorn;
     unknown_ = unknown_ || content == Content::kUnknown;

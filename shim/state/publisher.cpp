@@ -41,6 +41,7 @@ class FilePublisher final : public Publisher {
     ino_t inode_ = 0;
     unsigned slot_ = 0;
     std::uint64_t sequence_ = 0;
+    std::int64_t started_ = 0;  // of this process's first record
     Identity self_;
 };
 
@@ -93,7 +94,10 @@ bool FilePublisher::claim(std::string& why) {
 
 bool FilePublisher::join(std::string& why) {
     const bool again = ours();
-    if (!again) self_ = this_process();
+    if (!again) {
+        self_ = this_process();
+        started_ = 0;
+    }
     if (!descriptor_good() && !reopen(why)) return false;
     if (!(again && reclaim_slot(fd_, slot_, self_, sequence_)) && !claim(why)) return false;
     held_descriptor.store(fd_);
@@ -106,7 +110,8 @@ void FilePublisher::publish(const Record& record) try {
     if ((!ours() || !descriptor_good()) && !join(why)) return;
     Record full = record;
     full.uid = uid_;
-    if (full.started == 0) full.started = time(nullptr);
+    if (started_ == 0) started_ = time(nullptr);
+    if (full.started == 0) full.started = started_;
     if (write_copy(fd_, slot_, encode(full, self_, sequence_ + 1))) ++sequence_;
 } catch (...) {
 }

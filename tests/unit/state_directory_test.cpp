@@ -205,6 +205,21 @@ TEST_F(StateDirectory, RefusesWhatOthersCanChange) {
     EXPECT_THAT(why, HasSubstr("can be changed by others"));
 }
 
+// Of a program with umask 0777, or of one that was killed before it could repair that.
+TEST_F(StateDirectory, IsRepairedWhereItsOwnerMayNotEnter) {
+    ASSERT_EQ(chmod(folder_.path().c_str(), 0777 | S_ISVTX), 0);
+    const uid_t uid = geteuid() == 0 ? 65534 : geteuid();
+    const std::string part = places_.user_parent + "/ration-u" + std::to_string(uid);
+    EXPECT_EQ(0, Child::run([&] {
+                  umask(0777);
+                  return publish_as(uid, "first");
+              }));
+    EXPECT_EQ(mode_of(part), 0700u);
+    ASSERT_EQ(chmod(part.c_str(), 0), 0);
+    EXPECT_EQ(publish_as(uid, "second"), 0);
+    EXPECT_EQ(mode_of(part), 0700u);
+}
+
 class StateUsers : public StateDirectory {
   protected:
     void SetUp() override {

@@ -152,7 +152,12 @@ TEST(StateLayout, RefusesOtherFormatsPolitely) {
     header.version = 7;
     EXPECT_EQ(unreadable(header), "records of format 7, this ration reads format 1");
     header = make_header();
-    header.slot_count = 0xffffffff;
+    for (const std::uint32_t count : {0xffffffffu, 65536u, 0u}) {
+        header.slot_count = count;
+        EXPECT_EQ(unreadable(header), "a damaged header") << count;
+    }
+    header = make_header();
+    header.slot_size = 65536;
     EXPECT_EQ(unreadable(header), "a damaged header");
     header.magic[0] = 'x';
     EXPECT_EQ(unreadable(header), "not a records file");

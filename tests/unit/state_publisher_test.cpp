@@ -423,6 +423,16 @@ TEST_F(StatePublisher, ARecordThatHitsALimitStaysAsItWas) {
     EXPECT_EQ(listed()[0].record.command, "before");
 }
 
+TEST_F(StatePublisher, KeepsTheTimeOfTheFirstRecord) {
+    auto writer = publisher();
+    writer->publish(record_of("first"));
+    const auto started = listed().at(0).record.started;
+    while (time(nullptr) == started) usleep(10000);
+    writer->publish(record_of("second"));
+    EXPECT_EQ(listed().at(0).record.command, "second");
+    EXPECT_EQ(listed().at(0).record.started, started);
+}
+
 TEST_F(StatePublisher, NeverLivesOnAStandardStream) {
     EXPECT_EQ(0, Child::run([&] {
                   for (int fd = 0; fd < 3; ++fd) close(fd);
