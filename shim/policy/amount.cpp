@@ -15,6 +15,10 @@ constexpr double kMinimumBytes = 1024.0 * 1024.0;
 // Far above any GPU, far below where a 64-bit count would overflow.
 constexpr double kMaximumBytes = 1024.0 * 1024.0 * 1024.0 * 1024.0 * 1024.0;
 
+constexpr std::string_view kGpu = "GPU-";
+constexpr std::string_view kMig = "MIG-";
+constexpr std::string_view kOldMig = "MIG-GPU-";
+
 bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
 
 bool is_hex(char byte) {
@@ -24,6 +28,16 @@ bool is_hex(char byte) {
 unsigned hex_value(char digit) {
     if (is_digit(digit)) return static_cast<unsigned>(digit - '0');
     return static_cast<unsigned>((digit | 0x20) - 'a' + 10);
+}
+
+// UUIDs as the driver and NVML write them, and compare them: with small letters.
+std::string uuid_of(std::string_view text, std::string_view prefix) {
+    std::string uuid(text);
+    std::transform(uuid.begin() + static_cast<std::ptrdiff_t>(prefix.size()), uuid.end(),
+                   uuid.begin() + static_cast<std::ptrdiff_t>(prefix.size()), [](char byte) {
+                       return byte >= 'A' && byte <= 'F' ? static_cast<char>(byte + 32) : byte;
+                   });
+    return uuid;
 }
 
 bool starts(std::string_view text, std::string_view prefix) {
@@ -145,7 +159,7 @@ bool is_old_mig(std::string_view text) {
     const std::size_t first = text.find('/');
     if (first == std::string_view::npos) return false;
     const std::size_t second = text.find('/', first + 1);
-    return second != std::string_view::npos && is_uuid(text.substr(0, first), "MIG-GPU-") &&
+    return second != std::string_view::npos && is_uuid(text.substr(0, first), kOldMig) &&
            parse_unsigned(text.substr(first + 1, second - first - 1)) &&
            parse_unsigned(text.substr(second + 1));
 }
@@ -215,9 +229,11 @@ Reading<DeviceSelector> parse_device(std::string_view text, bool bare_index) {
             return as(visible ? Kind::kVisible : Kind::kIndex, *index);
         }
     }
-    if (is_uuid(text, "GPU-")) return as(Kind::kUuid, 0);
+    if (is_uuid(text, kGpu)) {
+        return {DeviceSelector{Kind::kUuid, 0, uuid_of(text, kGpu)}, {}};
+    }
     if (is_pci(text)) return as(Kind::kPci, 0);
-    if (starts(text, "MIG-")) {
+    if (starts(text, kMig)) {
         return wrong<DeviceSelector>(text, "is a MIG instance, which the key mig names",
                                      kDeviceAllowed);
     }
@@ -225,7 +241,8 @@ Reading<DeviceSelector> parse_device(std::string_view text, bool bare_index) {
 }
 
 Reading<std::string> parse_mig(std::string_view text) {
-    if (is_uuid(text, "MIG-") || is_old_mig(text)) return {std::string(text), {}};
+    if (is_uuid(text, kMig)) return {uuid_of(text, kMig), {}};
+    if (is_old_mig(text)) return {uuid_of(text, kOldMig), {}};
     return wrong<std::string>(text, "is not a MIG instance", kMigAllowed);
 }
 

@@ -47,7 +47,7 @@ struct DeviceSelector {
     };
     Kind kind = Kind::kIndex;
     unsigned index = 0;  // kIndex, kVisible
-    std::string text;    // as written, for messages; the UUID or the address for the other kinds
+    std::string text;    // as written, for messages; the UUID (in small letters) or the address
 };
 
 // What a process is to get, as written. At most one of share, sm, cu, cu_mask and mig is set.

@@ -257,6 +257,12 @@ assert variable("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE") is None
 
 
 class Devices(unittest.TestCase):
+    def test_a_uuid_in_capitals(self):
+        with Node(gpus="h100,h100", daemon=False) as node:
+            node.policy(rule('device = "GPU-2B000000"'))
+            report, said = node.run()
+            self.assertEqual((report.get("uuid", "")[:12], said), (GPUS[1][:12], ""))
+
     def test_stay_narrowed_and_children_know_what_was_given(self):
         with Node(gpus="h100,h100,h100,h100", daemon=False) as node:
             node.policy("""

@@ -67,6 +67,7 @@ TEST(Amount, DevicesHaveFourForms) {
     const auto uuid = parse_device("GPU-4f0c2a11-0000-5000-8000-0123456789ab", false);
     EXPECT_EQ(uuid.value.value().kind, Kind::kUuid);
     EXPECT_EQ(parse_device("GPU-4f", false).value.value().text, "GPU-4f");
+    EXPECT_EQ(parse_device("GPU-4F0C2A11-AB", false).value.value().text, "GPU-4f0c2a11-ab");
     for (const char* text : {"17:00.0", "0000:17:00.0", "00000000:3B:00.0"}) {
         const auto pci = parse_device(text, false).value;
         ASSERT_TRUE(pci) << text;
@@ -92,6 +93,8 @@ TEST(Amount, WrongDevicesAreRefused) {
 TEST(Amount, MigInstancesAreUuids) {
     EXPECT_TRUE(parse_mig("MIG-4f0c2a11-0000-5000-8000-0123456789ab").value);
     EXPECT_TRUE(parse_mig("MIG-GPU-4f0c2a11-0000-5000-8000-0123456789ab/7/0").value);
+    EXPECT_EQ(parse_mig("MIG-4F0C").value, "MIG-4f0c");
+    EXPECT_EQ(parse_mig("MIG-GPU-4F0C/7/0").value, "MIG-GPU-4f0c/7/0");
     for (const char* text : {"", "MIG-", "MIG-xyz", "MIG-GPU-4f", "MIG-GPU-4f/1", "MIG-GPU-4f/a/0",
                              "MIG-GPU-4f/1/", "GPU-4f", "MIG 1g.10gb"}) {
         EXPECT_FALSE(parse_mig(text).value) << text;
