@@ -10,7 +10,8 @@ trap 'rm -rf "$work"' EXIT
 # inside COMMAND...: with the folders etc and run of $work as /etc/ration and /run/ration.
 inside() {
     timeout 30 bwrap --die-with-parent --perms 0755 --dir /etc --perms 0755 --dir /run \
-        --ro-bind /usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 --symlink usr/bin /bin --dev /dev --proc /proc \
+        --ro-bind /usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 \
+        --symlink usr/bin /bin --dev /dev --proc /proc \
         --ro-bind "$alone" "$alone" --ro-bind "$driver" "$driver" --ro-bind "$program" "$program" \
         --ro-bind "$work/etc" /etc/ration --ro-bind "$work/run" /run/ration --clearenv "$@"
 }
