@@ -15,8 +15,8 @@
 
 namespace ration::cuda {
 
-// What the plan depends on outside the policy. Each is asked at most once, and only if the
-// partition needs it.
+// What the plan depends on outside the policy. The inventory and the pipes are asked at most once,
+// and only if the partition needs them.
 struct Surroundings {
     policy::Environment environment;
     std::function<Inventory(bool with_mig)> inventory;
@@ -43,8 +43,8 @@ struct Plan {
     Applied applied = Applied::kNone;
     // MPS variables: the driver reads them in cuInit and never again (measured).
     host::Edits temporary;
-    // Device variables: they stay narrowed, so that programs that read NVML and
-    // CUDA_VISIBLE_DEVICES agree with the driver.
+    // Device variables: they stay narrowed, so that children and whoever asks getenv and NVML agree
+    // with the driver.
     host::Edits lasting;
     std::vector<Goal> goals;        // empty if the inventory was not needed
     bool bound_to_goals = false;    // what is told is for these devices, and must be for all

@@ -11,7 +11,7 @@
 
 namespace ration::state {
 
-// Opens the records file in `part`, making it if missing with `mode`. For its writer, so for
+// Opens the records file in `part`, making it if missing, readable as `part` is. For its writer, so for
 // reading and writing, and moved out of the way of the program's own descriptors. Nothing and a
 // reason if it is not a plain file of ours in our format; a plain file of ours without a readable
 // header is replaced.
