@@ -1,6 +1,10 @@
 """ration ps: live and ended records, and why a program was refused."""
 
+import os
+import shutil
+import signal
 import subprocess
+import threading
 import unittest
 
 import support
@@ -40,6 +44,37 @@ class Ps(support.Case):
         self.assertEqual(record["state"], "refused")
         self.assertIn("ration mps ensure", record["why"])
         self.assertIn("ration mps ensure", self.ration("ps", "--recent"))
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root, to make a record of another user")
+    def test_mine(self):
+        self.start(RATION, "run", "--share", "25%", "--", PROGRAM)  # refused, with a record
+        mine, theirs = self.root / "run/u0", self.root / "run/u65534"
+        theirs.mkdir()
+        shutil.copy(mine / "records-1", theirs)
+        for path in (theirs, theirs / "records-1"):
+            os.chown(path, 65534, 65534)
+        users = lambda *options: [each["uid"] for each in self.json("ps", "--recent", *options)["records"]]
+        self.assertEqual(sorted(users()), [0, 65534])
+        self.assertEqual(users("--mine"), [0])
+
+    def test_watch_shows_what_came_meanwhile(self):
+        with subprocess.Popen([RATION, "ps", "--recent", "--watch", "0.1"], env=self.environment,
+                              stdout=subprocess.PIPE, text=True) as process:
+            watchdog = threading.Timer(support.LIMIT_S, process.kill)
+            watchdog.start()
+            self.addCleanup(watchdog.cancel)
+            self.assertIn(f"{self.root}/run", process.stdout.readline())
+            self.assertIn("no GPU process", process.stdout.readline())
+            self.start(RATION, "run", "--share", "25%", "--", PROGRAM)  # refused, with a record
+            seen = ""
+            for line in process.stdout:
+                seen += line
+                if "refused" in line:
+                    break
+            self.assertIn("refused", seen)
+            self.assertNotIn("\033", seen)  # only a terminal is cleared
+            process.send_signal(signal.SIGINT)
+        self.assertEqual(process.returncode, -signal.SIGINT)
 
     @unittest.skipIf(support.SANITIZED, "python3 is not built with ASan")
     def test_live(self):
