@@ -11,10 +11,20 @@ import sys
 import unittest
 
 BUILD, SOURCE = pathlib.Path(), pathlib.Path()
+BUILD_LIMIT_S = 1200
+BENCH_LIMIT_S = 240
 
 
-def run(*command):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=SOURCE)
+def cache(name):
+    for line in (BUILD / "CMakeCache.txt").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return line.split("=", 1)[1]
+    return ""
+
+
+def run(*command, timeout):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=SOURCE,
+                          timeout=timeout)
     if done.returncode != 0:
         raise AssertionError(f"{command}: {done.returncode}\n{done.stdout[-4000:]}{done.stderr}")
     return done.stdout
@@ -24,11 +34,14 @@ class Bench(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.release = SOURCE / "build/release"
-        run("cmake", "--preset", "release")
-        run("cmake", "--build", cls.release)
+        include = cache("RATION_CUDA_INCLUDE")
+        run("cmake", "--preset", "release", *([f"-DRATION_CUDA_INCLUDE={include}"] if include else []),
+            timeout=BENCH_LIMIT_S)
+        run("cmake", "--build", cls.release, timeout=BUILD_LIMIT_S)
 
     def bench(self, *options):
-        return run(SOURCE / "bench/run", "--build", self.release, "--quick", *options)
+        return run(SOURCE / "bench/run", "--build", self.release, "--quick", *options,
+                   timeout=BENCH_LIMIT_S)
 
     def test_there_is_a_figure_for_each_budget(self):
         rows = json.loads(self.bench("--json"))["rows"]
@@ -50,7 +63,7 @@ class Bench(unittest.TestCase):
 
     def test_says_what_is_missing(self):
         done = subprocess.run([SOURCE / "bench/run", "--build", SOURCE / "tests"], capture_output=True,
-                              text=True)
+                              text=True, timeout=BENCH_LIMIT_S)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("has no benchmarks", done.stderr)
 
