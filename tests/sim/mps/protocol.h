@@ -2,10 +2,13 @@
 // per SOCK_SEQPACKET packet, a request and its reply. Our own; only the socket's kind, place and
 // name are those of the real daemon.
 //
-//   hello PID NAMESPACE COMMAND   ->  ok PERCENTAGE [LIMIT...]   a client has come; LIMIT = "0=3G"
-//   attach UUID                   ->  ok ID | full               a context wants a place on a
-//   device detach ID                     ->  ok command TEXT                  ->  what
-//   nvidia-cuda-mps-control prints for TEXT
+// A client has come; LIMIT is like "0=3G":
+//   hello PID NAMESPACE COMMAND  ->  ok PERCENTAGE [LIMIT...]
+// A context wants a place on a device, and gives it back:
+//   attach UUID                  ->  ok ID, or full
+//   detach ID                    ->  ok
+// Somebody asks the control program:
+//   command TEXT                 ->  what nvidia-cuda-mps-control prints for TEXT
 #pragma once
 #include <cstddef>
 #include <string>
