@@ -23,7 +23,8 @@ class Node(contextlib.AbstractContextManager):
     """A simulated node with a runtime directory and, unless told otherwise, an MPS daemon."""
 
     def __init__(self, gpus="h100", daemon=True, driver=""):
-        self.folder = tempfile.TemporaryDirectory(prefix="ration-")
+        # /tmp whatever TMPDIR is: the path of an MPS socket may not be longer than 108 bytes.
+        self.folder = tempfile.TemporaryDirectory(prefix="ration-", dir="/tmp")
         self.path = pathlib.Path(self.folder.name)
         self.environment = {
             "PATH": os.environ["PATH"],
