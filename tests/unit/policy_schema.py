@@ -7,15 +7,12 @@ table such as partition.x; "#! schema each": every table alone must be rejected.
 import json
 import pathlib
 import sys
+import tomllib
 
-SKIPPED = 77
 try:
-    import tomllib
-
     import jsonschema
 except ImportError as missing:
-    print(f"skipped: {missing}")
-    sys.exit(SKIPPED)
+    sys.exit(f"{missing}: tests/requirements.txt has it, and tools/test puts it into build/venv")
 
 
 def directives(data):
