@@ -234,7 +234,7 @@ class Docs(unittest.TestCase):
         documents = [*SOURCE.glob("*.md"), *(file for each in folders for file in each.rglob("*.md"))]
         self.assertGreater(len(documents), len(MENTIONS))
         for document in documents:
-            for target in re.findall(r"\]\(([^)#:]+)[^)]*\)", document.read_text()):
+            for target in re.findall(r"\]\((?!https?:)([^)#:]+)[^)]*\)", document.read_text()):
                 path = document.parent / target
                 self.assertTrue(path.exists(), f"{document}: no {target}")
 
