@@ -8,12 +8,12 @@
 #include <charconv>
 #include <string_view>
 
+#include "shim/policy/amount.h"
 #include "shim/state/quiet_signals.h"
 
 namespace ration::cuda {
 namespace {
 
-constexpr unsigned kMostSms = 65535;
 constexpr std::size_t kLongest = 4096;  // a node has at most a few dozen devices
 
 std::string file_in(const std::string& folder) { return folder + "/devices"; }
@@ -41,7 +41,8 @@ void add_line(std::string_view line, Totals& totals) {
     unsigned sms = 0;
     const auto parsed = std::from_chars(number.data(), number.data() + number.size(), sms);
     const bool whole = parsed.ec == std::errc{} && parsed.ptr == number.data() + number.size();
-    if (whole && sms > 0 && sms <= kMostSms) totals[std::string(line.substr(0, blank))] = sms;
+    if (whole && sms > 0 && sms <= policy::kMostSms)
+        totals[std::string(line.substr(0, blank))] = sms;
 }
 
 }  // namespace

@@ -32,6 +32,11 @@ inline constexpr const char* kEngineBitsAllowed =
     R"(hexadecimal such as "0x0f", bit 0 for the first CU of the shader engine, at most 64 bits)";
 
 inline constexpr unsigned kMaxDeviceIndex = 1023;
+inline constexpr unsigned kMostSms = 65535;  // far above any GPU
+
+// What percentages and units that come of fractions may be off by: a third of 132 is 43.99999... in
+// binary.
+inline constexpr double kRoundingError = 1e-6;
 inline constexpr unsigned kMaxEngine = 63;
 
 // Percent of a device's SMs, from "25%", "12.5%" or "1/3".

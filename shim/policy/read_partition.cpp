@@ -7,8 +7,6 @@
 namespace ration::policy {
 namespace {
 
-constexpr unsigned kMostSms = 65535;
-
 // A string that `parse` understands.
 template <typename T>
 std::optional<T> read_text(const std::string& key, const Value& value, const char* allowed,

@@ -1,12 +1,10 @@
 #include <algorithm>
 
+#include "shim/policy/amount.h"
 #include "shim/policy/draft.h"
 
 namespace ration::policy {
 namespace {
-
-// Sums of thirds and the like are a little above 100.
-constexpr double kRoundingError = 1e-6;
 
 struct Header {
     unsigned slots = 0;  // 0: not given, or wrong

@@ -1,14 +1,9 @@
 #include <algorithm>
 
+#include "shim/policy/amount.h"
 #include "shim/policy/decide.h"
 
 namespace ration::policy {
-namespace {
-
-// A third of 132 is 43.99999... in binary.
-constexpr double kRoundingError = 1e-6;
-
-}  // namespace
 
 unsigned granted_units(double percent, unsigned total, Granularity granularity) {
     if (!(percent > 0)) return 0;

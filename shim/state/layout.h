@@ -100,7 +100,7 @@ Content decode(const char* slot, std::size_t slot_size, Found& found);
 Copy encode(const Record& record, const Identity& identity, std::uint64_t sequence);
 
 FileHeader make_header();
-// Empty if files with this header can be read, else what is wrong ("format 2, this is format 1").
+// Empty if files with this header can be read, else what is wrong ("not a records file").
 std::string unreadable(const FileHeader& header);
 
 // At most `width` bytes of `text`, not ending within a UTF-8 sequence.

@@ -86,7 +86,7 @@ bool FilePublisher::reopen(std::string& why) {
 bool FilePublisher::claim(std::string& why) {
     const auto claimed = claim_slot(fd_, self_, why);
     if (!claimed) return false;
-    slot_ = claimed->slot;
+    slot_ = *claimed;
     sequence_ = 0;
     owner_ = host::generation();
     return true;

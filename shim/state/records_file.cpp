@@ -232,7 +232,7 @@ Descriptor open_records(const std::string& part, uid_t uid, std::string& why) {
     return file;
 }
 
-std::optional<Claim> claim_slot(int fd, const Identity& self, std::string& why) {
+std::optional<unsigned> claim_slot(int fd, const Identity& self, std::string& why) {
     const auto index = std::make_unique<Index>();
     std::array<std::uint16_t, kSlotCount> order;
     constexpr int kRounds = 64;
@@ -248,7 +248,7 @@ std::optional<Claim> claim_slot(int fd, const Identity& self, std::string& why) 
         bool changed = false;
         for (const unsigned slot : order) {
             const Try result = try_slot(fd, slot, (*index)[slot], self);
-            if (result == Try::kTaken) return Claim{slot};
+            if (result == Try::kTaken) return slot;
             if (result == Try::kFailed) {
                 why = failure("a place in the records file");
                 return std::nullopt;

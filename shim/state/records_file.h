@@ -11,18 +11,15 @@
 
 namespace ration::state {
 
-// Opens the records file in `part`, making it if missing, readable as `part` is. For its writer, so for
-// reading and writing, and moved out of the way of the program's own descriptors. Nothing and a
+// Opens the records file in `part`, making it if missing, readable as `part` is. For its writer, so
+// for reading and writing, and moved out of the way of the program's own descriptors. Nothing and a
 // reason if it is not a plain file of ours in our format; a plain file of ours without a readable
 // header is replaced.
 host::Descriptor open_records(const std::string& part, uid_t uid, std::string& why);
 
-struct Claim {
-    unsigned slot = 0;
-};
-// Locks and empties the first free slot, else the oldest dead one. Nothing and a reason if all are
-// live or the file system is full.
-std::optional<Claim> claim_slot(int fd, const Identity& self, std::string& why);
+// Locks and empties the first free slot, else the oldest dead one, and tells its number. Nothing
+// and a reason if all are live or the file system is full.
+std::optional<unsigned> claim_slot(int fd, const Identity& self, std::string& why);
 
 // Takes the lock of `slot` again if its record is still that of `self`. Then `sequence` is the
 // record's.
