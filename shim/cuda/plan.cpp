@@ -321,6 +321,18 @@ bool needs_mps(const Partition& partition) {
            partition.mechanism == policy::Mechanism::kMps;
 }
 
+const char* name(Applied applied) {
+    switch (applied) {
+        case Applied::kMps:
+            return "mps";
+        case Applied::kMig:
+            return "mig";
+        case Applied::kNone:
+            break;
+    }
+    return "none";
+}
+
 std::string asked_text(const Partition& partition) {
     if (partition.mig) return *partition.mig;
     if (partition.share) return percent_text(*partition.share);

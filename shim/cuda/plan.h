@@ -24,6 +24,7 @@ struct Surroundings {
 };
 
 enum class Applied { kNone, kMps, kMig };
+const char* name(Applied applied);  // "none", "mps", "mig"
 
 // A device that the process will see.
 struct Goal {

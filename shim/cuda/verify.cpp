@@ -171,18 +171,6 @@ ContextCheck check_affinity(const Driver& driver, const DeviceGrant& device) {
                          std::to_string(device.granted) + ": run `ration doctor`")};
 }
 
-std::string mechanism_of(Applied applied) {
-    switch (applied) {
-        case Applied::kMps:
-            return "mps";
-        case Applied::kMig:
-            return "mig";
-        case Applied::kNone:
-            break;
-    }
-    return "none";
-}
-
 }  // namespace
 
 Readings read_devices(const Driver& driver, bool instance) {
@@ -210,8 +198,7 @@ Readings read_devices(const Driver& driver, bool instance) {
 
 Or<Grant> verify(const Plan& plan, const std::vector<Reading>& readings, const Totals& totals) {
     if (const auto refusal = check_devices(plan, readings)) return *refusal;
-    Grant grant{
-        plan.asked, mechanism_of(plan.applied), plan.applied != Applied::kNone, {}, plan.notes};
+    Grant grant{plan.asked, name(plan.applied), plan.applied != Applied::kNone, {}, plan.notes};
     bool all_served = !readings.empty();
     for (const Reading& reading : readings) {
         const DeviceGrant device{reading.uuid, reading.sms, total_of(plan, totals, reading.uuid),

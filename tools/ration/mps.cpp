@@ -39,16 +39,6 @@ std::string word(const cuda::MpsPipe& pipe) {
                        pipe.pid == 0 ? "" : fmt::format(", pid {}", pipe.pid));
 }
 
-Json to_json(const cuda::MpsPipe& pipe) {
-    const bool there =
-        pipe.state == cuda::PipeState::kAlive || pipe.state == cuda::PipeState::kForeign;
-    return {{"pipe_directory", pipe.directory},
-            {"origin", cuda::name(pipe.origin)},
-            {"state", cuda::name(pipe.state)},
-            {"pid", pipe.pid == 0 ? Json() : Json(pipe.pid)},
-            {"user", there ? Json(user_name(pipe.uid)) : Json()}};
-}
-
 // The ceilings, read as the policy reads shares and sizes.
 MpsCeilings ceilings_of(const Options& options) {
     MpsCeilings ceilings;

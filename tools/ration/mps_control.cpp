@@ -3,12 +3,13 @@
 #include <fmt/core.h>
 
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "shim/cuda/mps_pipe.h"
 #include "tools/ration/child.h"
 #include "tools/ration/failure.h"
 #include "tools/ration/program.h"
+#include "tools/ration/runtime.h"
 
 namespace ration::tool {
 namespace {
@@ -69,6 +70,16 @@ std::string ask_daemon(const std::string& pipe_directory, const std::string& com
                                            pipe_directory, command, trimmed(result.output)));
     }
     return trimmed(result.output);
+}
+
+Json to_json(const cuda::MpsPipe& pipe) {
+    const bool there =
+        pipe.state == cuda::PipeState::kAlive || pipe.state == cuda::PipeState::kForeign;
+    return {{"pipe_directory", pipe.directory},
+            {"origin", cuda::name(pipe.origin)},
+            {"state", cuda::name(pipe.state)},
+            {"pid", pipe.pid == 0 ? Json() : Json(pipe.pid)},
+            {"user", there ? Json(user_name(pipe.uid)) : Json()}};
 }
 
 std::vector<MpsClient> mps_clients(const std::string& pipe_directory) {

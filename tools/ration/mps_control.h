@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "shim/cuda/mps_pipe.h"
+#include "tools/ration/output.h"
+
 namespace ration::tool {
 
 // Its path: on PATH, else in /usr/local/nvidia/bin or /usr/bin. Failure(kFailed) if there is none.
@@ -14,6 +17,9 @@ std::string control_program();
 // newline. Failure(kFailed) if the daemon does not answer within the limit or says no.
 std::string ask_daemon(const std::string& pipe_directory, const std::string& command,
                        std::chrono::milliseconds limit = std::chrono::seconds(10));
+
+// Where a daemon was looked for and what was found, with the names that the manual page promises.
+Json to_json(const cuda::MpsPipe& pipe);
 
 struct MpsClient {
     int pid = 0;

@@ -115,14 +115,8 @@ Json mps_facts(Findings& findings) {
     bool alive = false;
     for (const cuda::MpsPipe& pipe :
          cuda::probe_pipes(own_environment(cuda::kMpsPipeVariable), runtime_directory(false))) {
-        const bool there =
-            pipe.state == cuda::PipeState::kAlive || pipe.state == cuda::PipeState::kForeign;
         alive = alive || pipe.state == cuda::PipeState::kAlive;
-        daemons.push_back({{"pipe_directory", pipe.directory},
-                           {"origin", cuda::name(pipe.origin)},
-                           {"state", cuda::name(pipe.state)},
-                           {"pid", pipe.pid == 0 ? Json() : Json(pipe.pid)},
-                           {"user", there ? Json(user_name(pipe.uid)) : Json()}});
+        daemons.push_back(to_json(pipe));
     }
     Json program;
     try {

@@ -42,25 +42,13 @@ unsigned total_of(const Goal& goal, const cuda::Inventory& inventory) {
     return goal.total != 0 || found == inventory.devices.end() ? goal.total : found->sms;
 }
 
-const char* mechanism(cuda::Applied applied) {
-    switch (applied) {
-        case cuda::Applied::kMps:
-            return "mps";
-        case cuda::Applied::kMig:
-            return "mig";
-        case cuda::Applied::kNone:
-            break;
-    }
-    return "none";
-}
-
 }  // namespace
 
 Prediction predict(const cuda::Plan& plan, const cuda::Inventory& inventory,
                    const std::optional<std::string>& visible) {
     cuda::Grant grant;
     grant.asked = plan.asked;
-    grant.mechanism = mechanism(plan.applied);
+    grant.mechanism = cuda::name(plan.applied);
     grant.concurrent = plan.applied != cuda::Applied::kNone;
     grant.notes = plan.notes;
     for (const Goal& goal : plan.goals.empty() ? visible_goals(inventory, visible) : plan.goals) {

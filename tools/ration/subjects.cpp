@@ -78,23 +78,6 @@ void read_credentials(const std::string& status, KnownSubject::Identity& identit
     }
 }
 
-// "0::/path" of version 2, else the path of the first hierarchy.
-std::string cgroup_of(const std::string& text) {
-    std::istringstream lines(text);
-    std::string first;
-    for (std::string line; std::getline(lines, line);) {
-        const auto colon = line.find(':', line.find(':') + 1);
-        if (colon == std::string::npos) {
-            continue;
-        }
-        if (line.compare(0, 3, "0::") == 0) {
-            return line.substr(3);
-        }
-        first = first.empty() ? line.substr(colon + 1) : first;
-    }
-    return first;
-}
-
 }  // namespace
 
 KnownSubject subject_of_command(const Program& program, policy::Environment environment) {
@@ -139,7 +122,7 @@ KnownSubject subject_of_process(pid_t pid) {
     identity.exe = exe.string();
     identity.script = policy::script_of(identity.exe, arguments);
     identity.argv = joined(arguments);
-    identity.cgroup = cgroup_of(proc_file(pid, "cgroup").value_or(""));
+    identity.cgroup = policy::cgroup_of(proc_file(pid, "cgroup").value_or(""));
     identity.host = policy::this_process().host();
     read_credentials(*status, identity);
     identity.environment = environment_of(*environment);
