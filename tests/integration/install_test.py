@@ -6,6 +6,7 @@ machines. Arguments: build folder, source folder.
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -108,6 +109,10 @@ class Install(unittest.TestCase):
         for name in filter(None, names):
             os.unlink(name)
         self.assertEqual([path for path in other.rglob("*") if not path.is_dir()], [])
+        readme = (SOURCE / "README.md").read_text()
+        folders = re.search(r"(?m)^sudo (find /usr/local/.*)$", readme)[1]
+        run("sh", "-ec", folders.replace("/usr/local", str(other)))
+        self.assertEqual([path for path in other.rglob("*") if "ration" in path.name], [])
 
 
 if __name__ == "__main__":
