@@ -18,7 +18,6 @@ namespace {
 
 using host::read_regular_file;
 
-constexpr const char* kPolicyVariable = "RATION_POLICY";
 constexpr const char* kDisableVariable = "RATION_DISABLE";
 constexpr const char* kFolder = "/policy.d";
 
@@ -185,9 +184,9 @@ Inline flags(const Environment& environment) {
             value(environment, kCuMaskVariable)};
 }
 
-bool any(const Inline& flags) {
-    return !flags.share.empty() || !flags.memory.empty() || !flags.device.empty() ||
-           !flags.mig.empty() || !flags.cu.empty() || !flags.cu_mask.empty();
+bool any_flag(const Environment& environment) {
+    return std::any_of(std::begin(kAskingVariables), std::end(kAskingVariables),
+                       [&](const char* name) { return !value(environment, name).empty(); });
 }
 
 // Empty if there is no such place. The base directory specification: a relative path counts as
@@ -228,7 +227,7 @@ class Search {
 
     Found locked_out(Loaded site) const {
         Found found = policy(std::move(site), "site");
-        found.locked_out = disabled(environment_) || any(flags(environment_)) ||
+        found.locked_out = disabled(environment_) || any_flag(environment_) ||
                            !value(environment_, kPolicyVariable).empty();
         return found;
     }
@@ -240,8 +239,7 @@ class Search {
             found.origin = kDisableVariable;
             return found;
         }
-        const Inline inline_flags = flags(environment_);
-        if (any(inline_flags)) return policy(read_inline(inline_flags), "flags");
+        if (any_flag(environment_)) return policy(read_inline(flags(environment_)), "flags");
 
         const std::string named = value(environment_, kPolicyVariable);
         Sources sources;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "shim/policy/read.h"
+#include "shim/policy/variables.h"
 
 namespace ration::policy {
 
@@ -36,15 +37,6 @@ struct Found {
     bool locked_out = false;  // a locked site policy made us ignore RATION_POLICY, flags or DISABLE
     Diagnostics passed_over;  // places that do not count, and why: for explain and check
 };
-
-// The environment variables by which `ration run` passes its flags on.
-inline constexpr const char* kShareVariable = "RATION_SHARE";
-inline constexpr const char* kMemoryVariable = "RATION_MEMORY";
-inline constexpr const char* kDeviceVariable = "RATION_DEVICE";
-inline constexpr const char* kMigVariable = "RATION_MIG";
-inline constexpr const char* kNameVariable = "RATION_NAME";
-inline constexpr const char* kCuVariable = "RATION_CU";
-inline constexpr const char* kCuMaskVariable = "RATION_CU_MASK";
 
 // Order: a locked site policy alone; else RATION_DISABLE; else the flags; else RATION_POLICY
 // (a missing or unreadable file is a problem, not "none"); else $XDG_CONFIG_HOME/ration/policy.toml

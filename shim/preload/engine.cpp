@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <initializer_list>
 
 #include "shim/engine/boundary.h"
+#include "shim/policy/variables.h"
 #include "shim/preload/front.h"
 #include "shim/preload/libc.h"
 #include "shim/preload/objects.h"
@@ -60,8 +60,8 @@ bool may_be_users(const char* folder, const char* file) {
 // Errs on the side of "yes": the engine knows exactly. The places are those of
 // shim/policy/search.h.
 bool policy_in_sight() {
-    for (const char* variable :
-         {"RATION_POLICY", "RATION_SHARE", "RATION_MEMORY", "RATION_DEVICE", "RATION_MIG"}) {
+    if (set(policy::kPolicyVariable)) return true;
+    for (const char* variable : policy::kAskingVariables) {
         if (set(variable)) return true;
     }
     if (may_exist("/etc/ration", "/policy.toml") || may_exist("/etc/ration", "/policy.d") ||
