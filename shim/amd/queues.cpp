@@ -2,6 +2,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -13,7 +16,29 @@ constexpr unsigned kMostBits = 1024;  // the kernel looks at no more (kfd_ioctl_
 
 // EINTR and EAGAIN mean "again", as ROCm's own thunk takes them; a kernel that answers nothing else
 // must not hold the program for ever.
-constexpr unsigned kMostTries = 1000;
+constexpr std::chrono::milliseconds kPatience{500};
+constexpr std::chrono::microseconds kFirstPause{1};
+constexpr std::chrono::milliseconds kLongestPause{10};
+
+std::chrono::steady_clock::time_point soon() {
+    return std::chrono::steady_clock::now() + kPatience;
+}
+
+bool again(int error) { return error == EINTR || error == EAGAIN; }
+
+// What a caller is told once it has been tried for long enough. ROCm's thunk repeats a request on
+// EINTR and EAGAIN without end (kmtIoctl in libhsakmt), so neither may reach it.
+int final_error(int error) {
+    if (error == EAGAIN) return EBUSY;
+    return error == EINTR ? EIO : error;
+}
+
+// The system call itself, since libc's function is a point of cancellation: a thread that ended
+// here would leave a queue behind that has no mask.
+void rest(std::chrono::nanoseconds time) {
+    const timespec request{0, static_cast<long>(time.count())};
+    syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &request, nullptr);
+}
 
 bool runs_work_groups(std::uint32_t type) {
     return type == KFD_IOC_QUEUE_TYPE_COMPUTE || type == KFD_IOC_QUEUE_TYPE_COMPUTE_AQL;
@@ -43,17 +68,20 @@ const DeviceLimit* Queues::find(std::uint32_t gpu_id) const {
     return found == limits_.end() ? nullptr : &*found;
 }
 
-int Queues::apply(int descriptor, std::uint32_t queue, const Mask& mask) const {
+int Queues::apply(int descriptor, std::uint32_t queue, const Mask& mask,
+                  std::chrono::steady_clock::time_point until) const {
     kfd_ioctl_set_cu_mask_args request{};
     request.queue_id = queue;
     request.num_cu_mask = static_cast<__u32>(mask.size() * kBitsPerWord);
     request.cu_mask_ptr = reinterpret_cast<__u64>(mask.data());
-    int result = 0;
-    unsigned tries = 0;
-    do {
-        result = real_(descriptor, AMDKFD_IOC_SET_CU_MASK, &request);
-    } while (result < 0 && (errno == EINTR || errno == EAGAIN) && ++tries < kMostTries);
-    return result < 0 ? errno : 0;
+    std::chrono::nanoseconds pause = kFirstPause;
+    while (real_(descriptor, AMDKFD_IOC_SET_CU_MASK, &request) < 0) {
+        const int error = errno;
+        if (!again(error) || std::chrono::steady_clock::now() >= until) return final_error(error);
+        rest(pause);
+        pause = std::min<std::chrono::nanoseconds>(2 * pause, kLongestPause);
+    }
+    return 0;
 }
 
 // A queue without its mask would have the whole GPU.
@@ -83,7 +111,7 @@ int Queues::create(const kfd::Call& call) {
     if (result < 0) return result;
     Queue queue{call.descriptor, request.gpu_id, {}, {}};
     if (!limit->mask.empty()) {
-        if (const int error = apply(call.descriptor, request.queue_id, limit->mask)) {
+        if (const int error = apply(call.descriptor, request.queue_id, limit->mask, soon())) {
             events_.not_masked("the kernel refuses the " + bits_text(limit->mask) +
                                " for a queue on " + describe(limit->gpu) + ": " + strerror(error) +
                                "; run `ration doctor`");
@@ -119,7 +147,7 @@ int Queues::set_mask(const kfd::Call& call) {
         errno = EINVAL;
         return -1;
     }
-    if (const int error = apply(call.descriptor, request.queue_id, both)) {
+    if (const int error = apply(call.descriptor, request.queue_id, both, soon())) {
         errno = error;
         return -1;
     }
@@ -140,6 +168,7 @@ Queues::Replaced Queues::replace(std::vector<DeviceLimit> limits) {
     const std::lock_guard lock(mutex_);
     limits_ = std::move(limits);
     Replaced replaced;
+    const auto until = soon();
     for (const DeviceLimit& limit : limits_) {
         if (limit.mask.empty()) continue;
         for (auto& [number, queue] : queues_) {
@@ -148,7 +177,7 @@ Queues::Replaced Queues::replace(std::vector<DeviceLimit> limits) {
                 queue.asked.empty() ? limit.mask : within(queue.asked, limit.mask, limit.gpu);
             if (wanted.empty()) wanted = limit.mask;
             if (wanted == queue.applied) continue;
-            if (const int error = apply(queue.descriptor, number, wanted)) {
+            if (const int error = apply(queue.descriptor, number, wanted, until)) {
                 replaced.failed.push_back({number, queue.gpu_id, error});
             } else {
                 queue.applied = std::move(wanted);

@@ -1,6 +1,7 @@
 // The compute queues of this process and their masks.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -37,6 +38,9 @@ class Queues {
     //
     // A queue that cannot be masked is destroyed again, and the kernel's errno of the mask is the
     // answer. A queue on a GPU that the grant does not have: EPERM.
+    //
+    // A mask that the kernel keeps putting off (EINTR, EAGAIN) is tried for half a second, and then
+    // failed with EIO or EBUSY, which nobody repeats without end.
     int create(const kfd::Call& call);
     // Both the program's mask and the grant's hold. EINVAL where nothing is left; the queue then
     // keeps the mask that it has.
@@ -72,7 +76,9 @@ class Queues {
     };
 
     const DeviceLimit* find(std::uint32_t gpu_id) const;
-    int apply(int descriptor, std::uint32_t queue, const Mask& mask) const;
+    // 0 or an errno, which is neither EINTR nor EAGAIN: these are tried again until `until`.
+    int apply(int descriptor, std::uint32_t queue, const Mask& mask,
+              std::chrono::steady_clock::time_point until) const;
     int withdraw(const kfd::Call& call, std::uint32_t queue, int error) const;
 
     const kfd::Ioctl real_;

@@ -136,8 +136,22 @@ TEST_F(QueuesTest, RetriesWhatWasInterrupted) {
     fail(AMDKFD_IOC_SET_CU_MASK, EAGAIN, 3);
     EXPECT_EQ(set(0, {0x0f}), 0);
     EXPECT_EQ(kernel_.queues.at(0), (Mask{0x0f, 0, 0, 0}));
-    fail(AMDKFD_IOC_SET_CU_MASK, EINTR, 1'000'000);
-    EXPECT_EQ(create(), -EINTR) << "but not for ever";
+}
+
+// The thunk would repeat EINTR and EAGAIN for ever.
+TEST_F(QueuesTest, TurnsEndlessInterruptionsIntoAnError) {
+    constexpr int kAlways = 1'000'000'000;
+    ASSERT_EQ(create(), 0);
+    kernel_.calls = 0;
+    fail(AMDKFD_IOC_SET_CU_MASK, EINTR, kAlways);
+    EXPECT_EQ(create(), -EIO);
+    fail(AMDKFD_IOC_SET_CU_MASK, EAGAIN, kAlways);
+    EXPECT_EQ(set(0, {0x0f}), -EBUSY);
+    EXPECT_LT(kernel_.calls, 1000) << "with a pause between the tries";
+    limit_.mask = {0x0f, 0, 0, 0};
+    const auto replaced = queues().replace({limit_});
+    ASSERT_EQ(replaced.failed.size(), 1U);
+    EXPECT_EQ(replaced.failed.front().error, EBUSY);
 }
 
 TEST_F(QueuesTest, AndsAMaskFromAboveWithTheGrant) {

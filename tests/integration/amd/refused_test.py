@@ -109,6 +109,14 @@ class Kernel(unittest.TestCase):
         self.assertEqual(len(run.of("refused")), 6)
         self.assertNotIn(None, {queue.mask for queue in run.compute_queues})
 
+    def test_a_mask_that_is_put_off_for_ever_is_refused(self):
+        """The thunk repeats EAGAIN and EINTR without end."""
+        for error in ("EAGAIN", "EINTR"):
+            with self.subTest(error=error), Node("mi210", f"SET_CU_MASK={error}") as node:
+                node.partition(SHARE)
+                run = node.run("hsa_queues")
+                self.assertEqual({call for call, _ in run.failed}, {"hsa_queue_create"})
+
     def test_without_its_mask_there_is_no_queue(self):
         for error, words in {"EBUSY": "busy", "EINVAL": "Invalid", "ENOMEM": "memory"}.items():
             with self.subTest(error=error), Node("mi210", f"SET_CU_MASK={error}") as node:
