@@ -6,9 +6,12 @@
  * that is.
  *
  * ioctl serves every program, not those with a GPU alone: requests of another type than 'K' (bits 8 to
- * 15 of the number, asm-generic/ioctl.h) leave by the next ioctl's address, and only those of type 'K',
- * which are KFD's and the console's, go through the slot.
+ * 15 of the number, asm-generic/ioctl.h) leave by the next ioctl's address, and so do those without a
+ * size (bits 16 to 29), which are the console's (linux/kd.h); KFD's all have one, and kfd_ioctl() would
+ * take one without for a structure of zeroes, by which no queue can be had.
  */
+#define SIZE_BITS 0x3fff0000
+
 #if defined(__CET__)
 #include <cet.h>
 #else
@@ -44,8 +47,10 @@
         shrl    $8, %r11d
         cmpb    $'K', %r11b
         je      1f
-        jmp     *ration_next_ioctl(%rip)
-1:      jmp     *ration_slots + 8 * hook_index(%rip)
+2:      jmp     *ration_next_ioctl(%rip)
+1:      testl   $SIZE_BITS, %esi
+        jz      2b
+        jmp     *ration_slots + 8 * hook_index(%rip)
         .cfi_endproc
         .size   \symbol, . - \symbol
         .set    hook_index, hook_index + 1
@@ -143,10 +148,12 @@ dlsym:
         ubfx    w16, w1, #8, #8
         cmp     w16, #'K'
         b.eq    1f
-        adrp    x16, ration_next_ioctl
+2:      adrp    x16, ration_next_ioctl
         ldr     x16, [x16, :lo12:ration_next_ioctl]
         br      x16
-1:      adrp    x16, ration_slots + 8 * hook_index
+1:      tst     w1, #SIZE_BITS
+        b.eq    2b
+        adrp    x16, ration_slots + 8 * hook_index
         ldr     x16, [x16, :lo12:ration_slots + 8 * hook_index]
         br      x16
         .cfi_endproc
