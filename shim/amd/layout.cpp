@@ -71,6 +71,8 @@ std::vector<Block> cut(const Gpu& gpu, policy::Distribution distribution) {
             }
         }
     }
+    std::stable_sort(blocks.begin(), blocks.end(),
+                     [](const Block& one, const Block& other) { return one.cus() > other.cus(); });
     if (!blocks.empty()) {
         Unit& last = blocks.back().units.back();
         last.insert(last.end(), left_over.begin(), left_over.end());

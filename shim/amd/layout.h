@@ -19,8 +19,8 @@ struct Block {
     unsigned cus() const;
 };
 
-// In the order in which they are given away: rows that lack engines, because CUs are switched off,
-// come last.
+// In the order in which they are given away: the largest first, so that rows that lack engines, and
+// engines that lack CUs, because CUs are switched off, come last.
 std::vector<Block> cut(const Gpu& gpu, policy::Distribution distribution);
 
 unsigned size_of(const std::vector<Unit>& units);

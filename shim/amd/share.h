@@ -35,10 +35,12 @@ struct Division {
     unsigned idle = 0;        // CUs that nobody gets
 };
 
-// A pool is rounded as a whole. No slot gets more than it would get alone; where that does not fit,
-// those that were rounded up most, the last ones first, get a row (or engine, or unit) less. Slots
-// get disjoint ranges of whole rows or engines in their order; then those that ask for less than
-// one, side by side in what is left. `asks`: CUs by slot, 0 for a slot that is not on this GPU.
+// A pool is rounded as a whole: each gets what it asks for, rounded down, and what is left goes, a
+// row (or engine, or unit) each, to those that lack most of being rounded to the nearest, the first
+// ones of several. So equal asks get the same or one piece less. Slots get disjoint ranges of whole
+// rows or engines in their order; then those that ask for less than one, side by side in what is
+// left, within one engine where one has room. `asks`: CUs by slot, 0 for a slot that is not on this
+// GPU.
 // `overlap`: asks may exceed the GPU; each is rounded alone and ranges start again at the first CU.
 // nullopt: the asks exceed the GPU.
 std::optional<Division> divide(const Gpu& gpu, policy::Distribution distribution,

@@ -151,7 +151,7 @@ TEST(Divide, SlotsFollowEachOtherInWholeRows) {
     EXPECT_THAT(division->parts[1].mask, ElementsAre(0xFF000000, 0x00FFFFFF, 0, 0));
 }
 
-TEST(Divide, WhatWasRoundedUpMostGivesARowBack) {
+TEST(Divide, NotAllAreRoundedUpWhereThatDoesNotFit) {
     // Each alone has 3 rows of 8 for 20.8 CUs: 15 of 13 rows.
     const auto division = divide(mi210(), Distribution::kEven, std::vector(5, 20.8), false);
     EXPECT_THAT(sizes(division), ElementsAre(24, 24, 24, 16, 16));
@@ -199,6 +199,22 @@ TEST(Divide, OverlapStartsAgainAtTheFirstCu) {
     EXPECT_TRUE(test(division->parts[2].mask, 56));
 }
 
+TEST(Divide, OverlapBeginsWithABlock) {
+    const auto engines = divide(mi210(), Distribution::kEngines, {5, 26, 26, 6, 6, 6}, true);
+    EXPECT_THAT(by_engines(engines->parts[0].mask, mi210())[0],
+                ElementsAre(5, 0, 0, 0, 0, 0, 0, 0));
+    EXPECT_THAT(by_engines(engines->parts[1].mask, mi210())[0],
+                ElementsAre(0, 13, 13, 0, 0, 0, 0, 0));
+    EXPECT_THAT(by_engines(engines->parts[2].mask, mi210())[0],
+                ElementsAre(0, 0, 0, 13, 13, 0, 0, 0));
+    EXPECT_THAT(by_engines(engines->parts[4].mask, mi210())[0], ElementsAre(0, 0, 0, 0, 0, 6, 0, 0))
+        << "beside the one before";
+    EXPECT_THAT(by_engines(engines->parts[5].mask, mi210())[0], ElementsAre(0, 0, 0, 0, 0, 0, 6, 0))
+        << "not in two engines";
+    const auto rows = divide(mi210(), Distribution::kEven, {3, 24}, true);
+    EXPECT_THAT(rows->parts[1].mask, ElementsAre(0xFFFFFF00, 0, 0, 0));
+}
+
 TEST(Divide, OneSlotIsALonePartition) {
     for (const Gpu& gpu : all_models()) {
         for (const Distribution distribution : kBoth) {
@@ -207,6 +223,107 @@ TEST(Divide, OneSlotIsALonePartition) {
                 ASSERT_TRUE(division);
                 EXPECT_EQ(division->parts[0].mask, lone(gpu, distribution, asked).mask)
                     << what(gpu, asked);
+            }
+        }
+    }
+}
+
+TEST(Divide, EqualSharesAreTheSameOrAPieceLess) {
+    const auto of = [](const Gpu& gpu, Distribution distribution, std::size_t count, double ask) {
+        return sizes(divide(gpu, distribution, std::vector(count, ask), false));
+    };
+    const Gpu mi300 = mi300x();
+    // The row that lacks engines comes on top of a whole one.
+    EXPECT_THAT(of(mi300, Distribution::kEven, 6, cus_of(16.6, mi300)),
+                ElementsAre(64, 64, 64, 48, 32, 32));
+    EXPECT_THAT(of(mi300a(), Distribution::kEven, 6, 38), ElementsAre(48, 48, 48, 36, 24, 24));
+    EXPECT_THAT(of(mi210(), Distribution::kEven, 8, 13), ElementsAre(16, 16, 16, 16, 16, 8, 8, 8));
+    EXPECT_THAT(of(mi210(), Distribution::kEngines, 9, 11), Each(11U));
+}
+
+TEST(Divide, SmallSlotsOfEnginesCrossEnginesOnlyWhereNoneHasRoom) {
+    const auto division = divide(mi210(), Distribution::kEngines, std::vector(9, 11.0), false);
+    for (std::size_t i = 0; i < 8; ++i) {
+        EXPECT_EQ(by_engines(division->parts[i].mask, mi210())[0][i], 11U);
+    }
+    EXPECT_THAT(by_engines(division->parts[8].mask, mi210())[0],
+                ElementsAre(2, 2, 2, 2, 2, 1, 0, 0));
+}
+
+TEST(Divide, ARowThatRoundsUpIsNotTakenFromASmallSlot) {
+    EXPECT_THAT(sizes(divide(mi210(), Distribution::kEven, {101, 3}, false)), ElementsAre(96, 3));
+}
+
+// Whole blocks of the GPU that are in the mask, and those that are in it in part.
+struct Blocks {
+    unsigned whole = 0;
+    unsigned begun = 0;
+};
+
+Blocks blocks_in(const Mask& mask, const Gpu& gpu, Distribution distribution) {
+    Blocks result;
+    for (const Block& block : cut(gpu, distribution)) {
+        unsigned in = 0;
+        for (const Unit& unit : block.units) {
+            for (const unsigned bit : unit) in += test(mask, bit) ? 1U : 0U;
+        }
+        if (in == block.cus()) {
+            ++result.whole;
+        } else if (in > 0) {
+            ++result.begun;
+        }
+    }
+    return result;
+}
+
+// Whether there is a block of full size that nobody has a part of.
+bool has_idle_block(const Division& division, const Gpu& gpu, Distribution distribution) {
+    Mask used = blank(gpu);
+    for (const Part& part : division.parts) {
+        for (std::size_t i = 0; i < part.mask.size(); ++i) used[i] |= part.mask[i];
+    }
+    const auto blocks = cut(gpu, distribution);
+    for (const Block& block : blocks) {
+        bool idle = block.cus() >= blocks.front().cus();
+        for (const Unit& unit : block.units) {
+            for (const unsigned bit : unit) idle = idle && !test(used, bit);
+        }
+        if (idle) return true;
+    }
+    return false;
+}
+
+// Equal asks of any size and number that fit.
+TEST(Divide, EqualAsksAreNeverMoreThanAPieceApart) {
+    for (const Gpu& gpu : all_models()) {
+        for (const Distribution distribution : kBoth) {
+            const auto blocks = cut(gpu, distribution);
+            const double block = blocks.front().cus();
+            std::size_t units = 0;  // fewer than CUs / least_cus() where XCCs differ
+            // Units differ in size where XCCs do, or where a CU has no partner.
+            std::size_t largest = 0;
+            std::size_t smallest = gpu.cus;
+            for (const Block& each : blocks) {
+                units += each.units.size();
+                for (const Unit& one : each.units) {
+                    largest = std::max(largest, one.size());
+                    smallest = std::min(smallest, one.size());
+                }
+            }
+            const auto unit = static_cast<double>(2 * largest - smallest);
+            for (std::size_t count = 1; count <= units; count += 1 + count / 16) {
+                const double most = static_cast<double>(gpu.cus) / static_cast<double>(count);
+                for (double ask = most; ask >= least_cus(gpu); ask -= most / 3) {
+                    const std::string context =
+                        what(gpu, ask) + " by each of " + std::to_string(count);
+                    const auto got =
+                        sizes(divide(gpu, distribution, std::vector(count, ask), false));
+                    ASSERT_EQ(got.size(), count) << context << ": refused";
+                    const auto [low, high] = std::minmax_element(got.begin(), got.end());
+                    const double piece = ask < block ? unit : block;
+                    EXPECT_LE(*high - *low, piece) << context;
+                    EXPECT_GT(*low, 0U) << context;
+                }
             }
         }
     }
@@ -246,6 +363,30 @@ TEST(Divide, IsDisjointAndUsable) {
                 sum += part.cus;
             }
             EXPECT_EQ(sum + division->idle, whole(gpu).cus) << what(gpu, asks.front());
+        }
+    }
+}
+
+TEST(Divide, GivesWholePiecesAndLeavesNoneIdleThatIsLacking) {
+    std::mt19937 random(2);
+    for (const Gpu& gpu : all_models()) {
+        for (unsigned round = 0; round < 60; ++round) {
+            const auto asks = random_asks(random, gpu);
+            const Distribution distribution = kBoth[round % 2];
+            const auto division = divide(gpu, distribution, asks, false);
+            ASSERT_TRUE(division) << what(gpu, asks.front());
+            const double block = cut(gpu, distribution).front().cus();
+            const bool idle = has_idle_block(*division, gpu, distribution);
+            for (std::size_t i = 0; i < asks.size(); ++i) {
+                const Part& part = division->parts[i];
+                if (asks[i] < block) continue;
+                const Blocks blocks = blocks_in(part.mask, gpu, distribution);
+                EXPECT_GE(blocks.whole, 1U) << what(gpu, asks[i]);
+                EXPECT_EQ(blocks.begun, 0U) << what(gpu, asks[i]);
+                if (idle) {
+                    EXPECT_LE(asks[i] - part.cus, block / 2 + 1e-6) << what(gpu, asks[i]);
+                }
+            }
         }
     }
 }
