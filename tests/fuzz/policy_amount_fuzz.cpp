@@ -1,4 +1,6 @@
 // The small languages: a value within its bounds, or an error of one line.
+#include <strings.h>
+
 #include <string>
 
 #include "shim/policy/amount.h"
@@ -15,6 +17,11 @@ const T* value_of(const Reading<T>& reading) {
     require(reading.value.has_value() == reading.error.empty(), "a value or an error");
     require(reading.error.find('\n') == std::string::npos, "an error is one line");
     return reading.value ? &*reading.value : nullptr;
+}
+
+// UUIDs are read in small letters.
+bool same_but_for_case(std::string_view one, std::string_view other) {
+    return one.size() == other.size() && strncasecmp(one.data(), other.data(), one.size()) == 0;
 }
 
 // Arguments of a command line, one a line.
@@ -44,11 +51,13 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     for (const bool bare : {false, true}) {
         const auto device = parse_device(text, bare);
         if (const DeviceSelector* selector = value_of(device)) {
-            require(selector->index <= kMaxDeviceIndex && selector->text == text, "device");
+            require(selector->index <= kMaxDeviceIndex && same_but_for_case(selector->text, text),
+                    "device");
         }
     }
     const auto mig = parse_mig(text);
-    if (const std::string* instance = value_of(mig)) require(*instance == text, "mig");
+    if (const std::string* instance = value_of(mig))
+        require(same_but_for_case(*instance, text), "mig");
     const auto engines = parse_cu_mask(text);
     if (const EngineMasks* masks = value_of(engines)) {
         require(!masks->empty() && masks->rbegin()->first <= kMaxEngine, "engines of a mask");
