@@ -31,11 +31,14 @@ SIM_EXPORT int amdgpu_device_initialize(int fd, std::uint32_t* major, std::uint3
     if (!sim::kfd::device_of(fd, file) || file.is_kfd) return -ENODEV;
     *major = 3;
     *minor = 57;
-    *handle = new amdgpu_device{&sim::kfd::Kernel::get().node.gpus[file.gpu], fd};
+    // A descriptor of its own: ROCr 6 closes the one that it came with.
+    const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    *handle = new amdgpu_device{&sim::kfd::Kernel::get().node.gpus[file.gpu], own};
     return 0;
 }
 
 SIM_EXPORT int amdgpu_device_deinitialize(amdgpu_device_handle handle) {
+    close(handle->fd);
     delete handle;
     return 0;
 }

@@ -1,6 +1,8 @@
 #include "tests/sim/kfd/events.h"
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 
 namespace sim::kfd {
 namespace {
@@ -9,19 +11,13 @@ constexpr std::uint32_t kLimit = 4096;  // KFD_SIGNAL_EVENT_LIMIT
 
 }  // namespace
 
-// What one call waits for: it is over for an event that was set then or has been set since.
-struct Events::Waiter {
-    std::uint32_t id;
-    bool was_set;
-    std::uint64_t times_set;
-};
-
-std::uint32_t Events::create(bool resets_itself) {
+std::uint32_t Events::create(bool resets_itself, bool is_signal) {
     const std::lock_guard lock(mutex_);
     std::uint32_t id = 1;
     while (events_.contains(id)) ++id;
     if (id >= kLimit) return 0;
     events_[id].resets_itself = resets_itself;
+    events_[id].is_signal = is_signal;
     return id;
 }
 
@@ -36,7 +32,7 @@ bool Events::set(std::uint32_t id) {
     const auto found = events_.find(id);
     if (found == events_.end()) return false;
     Event& event = found->second;
-    ++event.times_set;
+    ++event.age;
     event.is_set = !event.resets_itself || event.waiters == 0;
     changed_.notify_all();
     return true;
@@ -50,31 +46,46 @@ bool Events::reset(std::uint32_t id) {
     return true;
 }
 
-Events::Wait Events::wait(const std::vector<std::uint32_t>& ids, bool all,
-                          std::uint32_t milliseconds) {
+Events::Waiter Events::begin(const Awaited& awaited) {
+    Event& event = events_[awaited.id];
+    const bool older = event.is_signal && awaited.last_age != 0 && awaited.last_age != event.age;
+    const Waiter waiter{awaited.id, event.is_set || older, event.age};
+    if (event.resets_itself) event.is_set = false;
+    ++event.waiters;
+    return waiter;
+}
+
+// A destroyed event is over too.
+bool Events::happened(const Waiter& waiter) const {
+    const auto found = events_.find(waiter.id);
+    return waiter.over_at_once || found == events_.end() || found->second.age != waiter.age;
+}
+
+void Events::finish(const std::vector<Waiter>& waiters, std::vector<Awaited>& awaited) {
+    for (std::size_t i = 0; i < waiters.size(); ++i) {
+        const auto found = events_.find(waiters[i].id);
+        if (found == events_.end()) continue;
+        --found->second.waiters;
+        const bool told = found->second.is_signal && awaited[i].last_age != 0;
+        if (told && happened(waiters[i])) awaited[i].last_age = found->second.age;
+    }
+}
+
+Events::Wait Events::wait(std::vector<Awaited>& awaited, bool all, std::uint32_t milliseconds) {
     std::unique_lock lock(mutex_);
-    for (const std::uint32_t id : ids) {
-        if (!events_.contains(id)) return Wait::Missing;
-    }
     std::vector<Waiter> waiters;
-    for (const std::uint32_t id : ids) {
-        Event& event = events_[id];
-        waiters.push_back({id, event.is_set, event.times_set});
-        if (event.resets_itself) event.is_set = false;
-        ++event.waiters;
+    for (const Awaited& one : awaited) {
+        if (!events_.contains(one.id)) return Wait::Missing;
     }
-    bool gone = false;
+    for (const Awaited& one : awaited) waiters.push_back(begin(one));
+    const auto gone = [&] {
+        return std::any_of(waiters.begin(), waiters.end(),
+                           [&](const Waiter& waiter) { return !events_.contains(waiter.id); });
+    };
     const auto over = [&] {
-        std::size_t hits = 0;
-        for (const Waiter& waiter : waiters) {
-            const auto found = events_.find(waiter.id);
-            if (found == events_.end()) {
-                gone = true;
-                return true;
-            }
-            hits += waiter.was_set || found->second.times_set != waiter.times_set ? 1 : 0;
-        }
-        return all ? hits == waiters.size() : hits > 0;
+        const auto hits = std::count_if(waiters.begin(), waiters.end(),
+                                        [&](const Waiter& waiter) { return happened(waiter); });
+        return gone() || (all ? hits == std::ssize(waiters) : hits > 0);
     };
     bool in_time = true;
     if (milliseconds == kForever) {
@@ -82,11 +93,8 @@ Events::Wait Events::wait(const std::vector<std::uint32_t>& ids, bool all,
     } else {
         in_time = changed_.wait_for(lock, std::chrono::milliseconds(milliseconds), over);
     }
-    for (const Waiter& waiter : waiters) {
-        const auto found = events_.find(waiter.id);
-        if (found != events_.end()) --found->second.waiters;
-    }
-    if (gone) return Wait::Gone;
+    finish(waiters, awaited);
+    if (gone()) return Wait::Gone;
     return in_time ? Wait::Complete : Wait::Timeout;
 }
 

@@ -67,7 +67,8 @@ int create_event(Kernel& kernel, kfd_ioctl_create_event_args& args) {
         kernel.event_page = kernel.memory.host_of_handle(args.event_page_offset);
         if (kernel.event_page == nullptr) return -EINVAL;
     }
-    const std::uint32_t id = kernel.events.create(args.auto_reset != 0);
+    const std::uint32_t id =
+        kernel.events.create(args.auto_reset != 0, args.event_type == KFD_IOC_EVENT_SIGNAL);
     if (id == 0) return -ENOSPC;
     args.event_id = id;
     args.event_trigger_data = id;
@@ -89,26 +90,44 @@ int reset_event(Kernel& kernel, kfd_ioctl_reset_event_args& args) {
     return kernel.events.reset(args.event_id) ? 0 : -EINVAL;
 }
 
-int wait_events(Kernel& kernel, kfd_ioctl_wait_events_args& args) {
+// With an event that is a signal, the first word of the union is the age that the waiter last saw
+// (struct kfd_hsa_signal_event_data, Linux 6.5). Events of other types are never set here.
+std::vector<Events::Awaited> read_awaited(const kfd_ioctl_wait_events_args& args) {
     const auto* data = reinterpret_cast<const kfd_event_data*>(args.events_ptr);
-    std::vector<std::uint32_t> ids(args.num_events);
-    std::transform(data, data + args.num_events, ids.begin(),
-                   [](const kfd_event_data& event) { return event.event_id; });
-    switch (kernel.events.wait(ids, args.wait_for_all != 0, args.timeout)) {
+    std::vector<Events::Awaited> awaited(args.num_events);
+    std::transform(data, data + args.num_events, awaited.begin(), [](const kfd_event_data& event) {
+        Events::Awaited one{event.event_id, 0};
+        std::memcpy(&one.last_age, &event, sizeof one.last_age);
+        return one;
+    });
+    return awaited;
+}
+
+void write_ages(const std::vector<Events::Awaited>& awaited,
+                const kfd_ioctl_wait_events_args& args) {
+    auto* data = reinterpret_cast<kfd_event_data*>(args.events_ptr);
+    for (std::size_t i = 0; i < awaited.size(); ++i) {
+        std::memcpy(static_cast<void*>(&data[i]), &awaited[i].last_age, sizeof awaited[i].last_age);
+    }
+}
+
+int wait_events(Kernel& kernel, kfd_ioctl_wait_events_args& args) {
+    std::vector<Events::Awaited> awaited = read_awaited(args);
+    const Events::Wait end = kernel.events.wait(awaited, args.wait_for_all != 0, args.timeout);
+    switch (end) {
         case Events::Wait::Complete:
+            write_ages(awaited, args);
             args.wait_result = KFD_IOC_WAIT_RESULT_COMPLETE;
             return 0;
         case Events::Wait::Timeout:
             args.wait_result = KFD_IOC_WAIT_RESULT_TIMEOUT;
             return 0;
         case Events::Wait::Missing:
-            args.wait_result = KFD_IOC_WAIT_RESULT_FAIL;
-            return -EINVAL;
         case Events::Wait::Gone:
             break;
     }
     args.wait_result = KFD_IOC_WAIT_RESULT_FAIL;
-    return -EIO;
+    return end == Events::Wait::Missing ? -EINVAL : -EIO;
 }
 
 int get_tile_config(Kernel&, kfd_ioctl_get_tile_config_args& args) {

@@ -3,29 +3,38 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <initializer_list>
 #include <thread>
+#include <vector>
 
 namespace sim::kfd {
 namespace {
 
 using Wait = Events::Wait;
 
+Wait wait(Events& events, std::initializer_list<std::uint32_t> ids, bool all,
+          std::uint32_t milliseconds) {
+    std::vector<Events::Awaited> awaited;
+    for (const std::uint32_t id : ids) awaited.push_back({id, 0});
+    return events.wait(awaited, all, milliseconds);
+}
+
 TEST(Events, OneThatResetsItselfWakesOnce) {
     Events events;
     const auto id = events.create(true);
     EXPECT_TRUE(events.set(id));
-    EXPECT_EQ(events.wait({id}, false, 0), Wait::Complete);
-    EXPECT_EQ(events.wait({id}, false, 0), Wait::Timeout);
+    EXPECT_EQ(wait(events, {id}, false, 0), Wait::Complete);
+    EXPECT_EQ(wait(events, {id}, false, 0), Wait::Timeout);
 }
 
 TEST(Events, OneThatDoesNotStaysSet) {
     Events events;
     const auto id = events.create(false);
     events.set(id);
-    EXPECT_EQ(events.wait({id}, false, 0), Wait::Complete);
-    EXPECT_EQ(events.wait({id}, false, 0), Wait::Complete);
+    EXPECT_EQ(wait(events, {id}, false, 0), Wait::Complete);
+    EXPECT_EQ(wait(events, {id}, false, 0), Wait::Complete);
     events.reset(id);
-    EXPECT_EQ(events.wait({id}, false, 0), Wait::Timeout);
+    EXPECT_EQ(wait(events, {id}, false, 0), Wait::Timeout);
 }
 
 TEST(Events, AnyOrAll) {
@@ -33,10 +42,32 @@ TEST(Events, AnyOrAll) {
     const auto one = events.create(false);
     const auto two = events.create(false);
     events.set(one);
-    EXPECT_EQ(events.wait({one, two}, false, 0), Wait::Complete);
-    EXPECT_EQ(events.wait({one, two}, true, 0), Wait::Timeout);
+    EXPECT_EQ(wait(events, {one, two}, false, 0), Wait::Complete);
+    EXPECT_EQ(wait(events, {one, two}, true, 0), Wait::Timeout);
     events.set(two);
-    EXPECT_EQ(events.wait({one, two}, true, 0), Wait::Complete);
+    EXPECT_EQ(wait(events, {one, two}, true, 0), Wait::Complete);
+}
+
+// ROCr looks at its signals between two waits: what is set meanwhile must not be lost, even if
+// another waiter has it.
+TEST(Events, AnOlderAgeIsOverAtOnce) {
+    Events events;
+    const auto id = events.create(true);
+    std::vector<Events::Awaited> awaited{{id, 1}};
+    EXPECT_EQ(events.wait(awaited, false, 0), Wait::Timeout);
+    EXPECT_EQ(awaited[0].last_age, 1U);
+    events.set(id);
+    EXPECT_EQ(wait(events, {id}, false, 0), Wait::Complete);
+    EXPECT_EQ(events.wait(awaited, false, 0), Wait::Complete);
+    EXPECT_EQ(awaited[0].last_age, 2U);
+    EXPECT_EQ(events.wait(awaited, false, 0), Wait::Timeout);
+}
+
+TEST(Events, OnlySignalsHaveAnAge) {
+    Events events;
+    std::vector<Events::Awaited> awaited{{events.create(true, false), 77}};
+    EXPECT_EQ(events.wait(awaited, false, 0), Wait::Timeout);
+    EXPECT_EQ(awaited[0].last_age, 77U);
 }
 
 // Lost wake-ups hang ROCr, whose own thread waits for the same events as the program.
@@ -47,7 +78,7 @@ TEST(Events, SettingWakesEveryWaiter) {
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; ++i) {
         threads.emplace_back([&] {
-            EXPECT_EQ(events.wait({id}, false, Events::kForever), Wait::Complete);
+            EXPECT_EQ(wait(events, {id}, false, Events::kForever), Wait::Complete);
             ++woken;
         });
     }
@@ -63,14 +94,14 @@ TEST(Events, DestroyingWakesTheWaiters) {
     Events events;
     const auto id = events.create(true);
     std::thread thread(
-        [&] { EXPECT_NE(events.wait({id}, false, Events::kForever), Wait::Timeout); });
+        [&] { EXPECT_NE(wait(events, {id}, false, Events::kForever), Wait::Timeout); });
     events.destroy(id);
     thread.join();
 }
 
 TEST(Events, OneThatIsNotThereIsNotWaitedFor) {
     Events events;
-    EXPECT_EQ(events.wait({7}, false, Events::kForever), Wait::Missing);
+    EXPECT_EQ(wait(events, {7}, false, Events::kForever), Wait::Missing);
 }
 
 TEST(Events, NumbersAreFreedAndLimited) {

@@ -48,8 +48,8 @@ TEST_F(PacketsTest, AqlSignalsCompletionAndSetsTheEvent) {
     put_barrier(ring(), nullptr, done);
     __atomic_store_n(write(), 1, __ATOMIC_RELEASE);
     ring_doorbell(0);
-    EXPECT_EQ(kernel->events.wait({done.event_id}, false, Events::kForever),
-              Events::Wait::Complete);
+    std::vector<Events::Awaited> awaited{{done.event_id, 0}};
+    EXPECT_EQ(kernel->events.wait(awaited, false, Events::kForever), Events::Wait::Complete);
     EXPECT_EQ(value_of(done), 0);
     EXPECT_EQ(__atomic_load_n(&mailbox, __ATOMIC_ACQUIRE), done.event_id);
 }
