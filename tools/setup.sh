@@ -87,6 +87,22 @@ ensure_cuda_headers() {
     rm -rf "$work"
 }
 
+# ensure_rocm6 INSTALL: build/rocm6, the root of a Debian sid with little more than ROCm 6 in it. sid moves:
+# remove the folder to fetch what is there now.
+ensure_rocm6() {
+    local install=$1 root=$top/build/rocm6
+    [ -d "$root" ] || {
+        [ "$install" -eq 1 ] || die "--no-install, and build/rocm6 is missing: tools/test --rocm6 fetches it"
+        rm -rf "$root.part"
+        # A mirror may be some weeks behind; signatures are looked at all the same.
+        timed "fetch rocm6" mmdebstrap --variant=extract \
+            --aptopt='Acquire::Check-Valid-Until "false"' \
+            --include=libamdhip64-6,rocminfo sid "$root.part"
+        mv "$root.part" "$root"
+    }
+    say "ROCm of $root: $(cd "$root" && echo usr/lib/*/libamdhip64.so.6.*)"
+}
+
 # ensure_python_tools INSTALL: what tests/requirements.txt pins, in build/venv.
 ensure_python_tools() {
     local stamp=$top/build/venv/ration-requirements.txt pins=$top/tests/requirements.txt

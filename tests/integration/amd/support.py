@@ -1,5 +1,8 @@
 """What the tests of AMD programs share: a program of tests/apps/amd or rocminfo, under Debian's own ROCm,
 over the simulated kernel driver (tests/sim/kfd), with or without ration, and what reached the kernel.
+
+RATION_ROCM_ROOT may name the root of another system, whose ROCm the programs are to use instead:
+tools/test --rocm6 makes one.
 """
 
 import contextlib
@@ -7,7 +10,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,10 @@ BUILD = pathlib.Path()
 LIMIT_S = 60
 MODELS = ["mi210", "mi100", "mi300x", "navi21", "navi21xl"]
 HIP = ["hip_linked", "hip_dlopened", "hip_kernels"]
+ROOT = pathlib.Path(os.environ.get("RATION_ROCM_ROOT", "/"))
+OTHER_ROCM = ROOT != pathlib.Path("/")
+# ROCr 6 counts what HIP never gives back.
+ROCR_SAYS = "Warning: Resource leak detected by SharedSignalPool"
 
 
 @dataclasses.dataclass
@@ -116,12 +122,34 @@ class Node(contextlib.AbstractContextManager):
         }
         if fail:
             self.environment["SIM_KFD_FAIL"] = fail
-        # ROCm 5.2.3 is older than the MI300X.
-        if "mi300x" in gpus:
-            self.environment["HSA_OVERRIDE_GFX_VERSION"] = "9.0.10"
+        if OTHER_ROCM:
+            self.link_hip()
 
     def __exit__(self, *_):
         self.folder.cleanup()
+
+    def link_hip(self):
+        """The other system's HIP under the name of the one that the programs were linked with."""
+        library = max(ROOT.glob("usr/lib/*/libamdhip64.so.[0-9]"))
+        links = self.path / "links"
+        links.mkdir()
+        (links / "libamdhip64.so.5").symlink_to("/" / library.relative_to(ROOT))
+        self.environment["LD_LIBRARY_PATH"] = str(links)
+        self.environment["HIP_LIBRARY"] = library.name
+
+    def command(self, environment, program):
+        """The program, in the other system if there is one."""
+        if not OTHER_ROCM:
+            return program
+        command = ["bwrap", "--die-with-parent", "--proc", "/proc", "--dev", "/dev", "--ro-bind", "/sys", "/sys",
+                   "--ro-bind", ROOT / "usr", "/usr", "--bind", self.path, self.path,
+                   "--bind", BUILD, BUILD]
+        for name in ("bin", "lib", "lib64"):
+            command += ["--symlink", f"usr/{name}", f"/{name}"]
+        command.append("--clearenv")
+        for name, value in environment.items():
+            command += ["--setenv", name, value]
+        return command + program
 
     def policy(self, text):
         """From now on programs run under ration, and it reads this."""
@@ -139,20 +167,30 @@ class Node(contextlib.AbstractContextManager):
             """)
 
     def run(self, program, *arguments, **variables):
-        path = BUILD / "apps" / program if program != "rocminfo" else shutil.which(program)
+        path = BUILD / "apps" / program if program != "rocminfo" else "/usr/bin/rocminfo"
         self.log.unlink(missing_ok=True)
         environment = {**self.environment, **variables,
                        "LD_PRELOAD": ":".join(map(str, self.preload))}
-        done = subprocess.run([path, *arguments], env=environment, text=True, timeout=LIMIT_S,
-                              capture_output=True, stdin=subprocess.DEVNULL)
+        # ROCm 5.2.3 is older than the MI300X, and so is its compiler.
+        if "mi300x" in environment["SIM_KFD_GPUS"] and (not OTHER_ROCM or program == "hip_kernels"):
+            environment["HSA_OVERRIDE_GFX_VERSION"] = "9.0.10"
+        command = self.command(environment, [path, *arguments])
+        done = subprocess.run(command, env=None if OTHER_ROCM else environment, text=True,
+                              timeout=LIMIT_S, capture_output=True, stdin=subprocess.DEVNULL)
         events = []
         if self.log.exists():
             events = [json.loads(line) for line in self.log.read_text().splitlines()]
-        return Run(done.returncode, done.stdout, done.stderr.splitlines(), events)
+        # Bubblewrap says of a program that died of a signal what a shell says.
+        code = 128 - done.returncode if done.returncode > 128 else done.returncode
+        complaints = [line for line in done.stderr.splitlines() if not line.startswith(ROCR_SAYS)]
+        return Run(code, done.stdout, complaints, events)
 
 
 def require(test, program):
-    """Skips what this build left out: the OpenMP program needs GCC's offloading."""
+    """Skips what this build left out: the OpenMP program needs GCC's offloading, and the libgomp that
+    it was compiled for."""
+    if OTHER_ROCM:
+        test.skipTest(f"{program} belongs to this system's libgomp")
     if not (BUILD / "apps" / program).exists():
         test.skipTest(f"{program} was not built")
 
