@@ -12,6 +12,7 @@
 #include "shim/preload/libc.h"
 #include "shim/preload/objects.h"
 #include "shim/preload/typed.h"
+#include "shim/preload/unforked.h"
 
 // Jumped through by the exported symbols (stubs.S), one entry a hook. A slot holds Typed::undecided
 // until the decision, then whatever the calls are to reach.
@@ -209,6 +210,7 @@ bool decide(Vendor vendor) {
         // A handler runs, and may jump out, when everything else is as it was.
         const host::HeldSignals held(host::HeldSignals::Which::kHandled);
         const host::Uncancelled uncancelled;
+        const Unforked unforked;
         inside = process;
         work_out(vendor);
         inside = 0;

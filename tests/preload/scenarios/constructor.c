@@ -1,6 +1,7 @@
 /* A thread is in its first call and waits for the loader's lock. Another holds that lock, in a library's
  * constructor, and makes a first call too: it must not wait for the first thread. With SCENARIO_DECIDED the
- * decision has been made before, by a cuInit that failed: then the grant is read back in both. */
+ * decision has been made before, by a cuInit that failed: then the grant is read back in both. With
+ * SCENARIO_FORKS the constructor forks as well: forks wait for first calls, but not for ever. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -39,6 +40,10 @@ static void let_it_begin(void) {
     go = 1;
     /* One whose call needs no lock is soon through. Seen asleep some times in a row, it is not in between. */
     for (int in_a_row = 0; !done && in_a_row < 50; in_a_row = sleeps() ? in_a_row + 1 : 0) sched_yield();
+    if (getenv("SCENARIO_FORKS") == NULL) return;
+    const pid_t child = fork();
+    if (child == 0) _exit(0);
+    CHECK(exit_status_of(child) == 0);
 }
 void (*in_constructor)(void) = let_it_begin;
 
