@@ -206,7 +206,7 @@ bool AmdSession::concerned(Request request) const {
 int AmdSession::ioctl(const amd::kfd::Call& call) {
     const Request request = amd::kfd::request_of(call.number);
     if (!ours() || !concerned(request) || call.argument == nullptr ||
-        !device_file_.is(call.descriptor)) {
+        !device_file_.is_asked(call.descriptor, call.number)) {
         return amd::kfd::pass(ioctl_, call);
     }
     if (refused()) {

@@ -33,6 +33,10 @@ int call_next(int descriptor, unsigned long request, void* argument) {
     return reinterpret_cast<Ioctl>(next_ioctl())(descriptor, request, argument);
 }
 
+bool is_kfds(int descriptor, unsigned long request) {
+    return amd::is_kfds(amd::device_kind(descriptor), request);
+}
+
 }  // namespace
 
 void* next_ioctl() {
@@ -41,14 +45,14 @@ void* next_ioctl() {
 }
 
 int undecided_ioctl(int descriptor, unsigned long request, void* argument) {
-    if (!amd::is_device_file(descriptor)) return call_next(descriptor, request, argument);
+    if (!is_kfds(descriptor, request)) return call_next(descriptor, request, argument);
     decide(Hook::ioctl);
     return reinterpret_cast<Ioctl>(target(Hook::ioctl, nullptr))(descriptor, request, argument);
 }
 
 // The HSA runtime asks for the interface's version first, and where that fails it finds no GPU.
 int refused_ioctl(int descriptor, unsigned long request, void* argument) {
-    if (!amd::is_device_file(descriptor)) return call_next(descriptor, request, argument);
+    if (!is_kfds(descriptor, request)) return call_next(descriptor, request, argument);
     errno = EPERM;
     return -1;
 }

@@ -1,11 +1,16 @@
 /* HSA without HIP: queues of every type on the first GPU, a mask of the program's own, a barrier.
+ *
+ * hsa_queues [MASK]; hsa_queues --orphan does it in a thread whose main thread has ended.
  */
 #include <hsa/hsa.h>
 #include <hsa/hsa_ext_amd.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { kMaskBits = 320, kMaskWords = kMaskBits / 32 };
 
@@ -60,8 +65,10 @@ static hsa_queue_t* create(hsa_agent_t gpu, hsa_queue_type32_t type) {
     return queue;
 }
 
-int main(int argc, char** argv) {
-    const uint32_t mask[kMaskWords] = {argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 16) : 0};
+/* The program's exit code. */
+static int use_queues(const char* own_mask) {
+    const uint32_t mask[kMaskWords] = {own_mask != NULL ? (uint32_t)strtoul(own_mask, NULL, 16)
+                                                        : 0};
     hsa_agent_t gpu = {0};
     uint32_t cus = 0;
     hsa_queue_t* multi = NULL;
@@ -75,7 +82,8 @@ int main(int argc, char** argv) {
         multi = create(gpu, HSA_QUEUE_TYPE_MULTI);
         masked = create(gpu, HSA_QUEUE_TYPE_SINGLE);
         create(gpu, HSA_QUEUE_TYPE_COOPERATIVE);
-        if (argc > 1 && masked != NULL) TRY(hsa_amd_queue_cu_set_mask, masked, kMaskBits, mask);
+        if (own_mask != NULL && masked != NULL)
+            TRY(hsa_amd_queue_cu_set_mask, masked, kMaskBits, mask);
         if (multi != NULL) {
             TRY(hsa_amd_queue_set_priority, multi, HSA_AMD_QUEUE_PRIORITY_HIGH);
             pass_barrier(multi);
@@ -90,4 +98,20 @@ int main(int argc, char** argv) {
     if (masked != NULL) hsa_queue_destroy(masked);
     hsa_shut_down();
     return failures == 0 && gpu.handle != 0 ? 0 : 1;
+}
+
+/* /proc/self loses its descriptors a moment after the thread has been joined. */
+static void* orphan(void* main_thread) {
+    pthread_join(*(pthread_t*)main_thread, NULL);
+    while (access("/proc/self/fd/2", F_OK) == 0) sched_yield();
+    exit(use_queues(NULL));
+}
+
+int main(int argc, char** argv) {
+    static pthread_t main_thread;
+    pthread_t other;
+    if (argc < 2 || strcmp(argv[1], "--orphan") != 0) return use_queues(argc > 1 ? argv[1] : NULL);
+    main_thread = pthread_self();
+    if (pthread_create(&other, NULL, orphan, &main_thread) != 0) return 1;
+    pthread_exit(NULL);
 }

@@ -73,6 +73,13 @@ class Confined(unittest.TestCase):
                         with self.subTest(model=model, program=program, **copies):
                             self.all_have(node.run(program, **copies), QUARTER[model])
 
+    def test_a_share_holds_where_the_main_thread_has_ended(self):
+        """Its /proc/self says nothing of descriptors."""
+        with Node("mi210") as node:
+            node.partition(SHARE)
+            run = node.run("hsa_queues", "--orphan")
+        self.all_have(run, QUARTER["mi210"])
+
     def test_openmp(self):
         support.require(self, "openmp")
         with Node("mi50") as node:

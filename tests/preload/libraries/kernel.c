@@ -9,12 +9,30 @@ int kernel_kfd_requests; /* requests of type 'K' that arrived */
 int kernel_others;
 int kernel_third; /* the third argument of the last request that was not KFD's */
 
+/* File systems that are not there. */
+int kernel_without_proc;
+int kernel_without_sysfs;
+
+static ssize_t answer(char* buffer, size_t size, const char* text) {
+    const size_t length = strlen(text) < size ? strlen(text) : size;
+    memcpy(buffer, text, length);
+    return (ssize_t)length;
+}
+
+/* /dev/zero is the device file, by either of its names. */
 ssize_t readlink(const char* path, char* buffer, size_t size) {
-    const ssize_t length = syscall(SYS_readlinkat, -100, path, buffer, size);
-    static const char kKfd[] = "/dev/kfd";
-    if (length != 9 || size < 9 || memcmp(buffer, "/dev/zero", 9) != 0) return length;
-    memcpy(buffer, kKfd, sizeof kKfd - 1);
-    return sizeof kKfd - 1;
+    static const char kDevice[] = "../../devices/virtual/mem/zero";
+    static const char kFile[] = "/dev/zero";
+    const int hidden = (kernel_without_proc && strncmp(path, "/proc/", 6) == 0) ||
+                       (kernel_without_sysfs && strncmp(path, "/sys/", 5) == 0);
+    const ssize_t length = syscall(SYS_readlinkat, -100, hidden ? "/nowhere" : path, buffer, size);
+    if (length == sizeof kDevice - 1 && memcmp(buffer, kDevice, sizeof kDevice - 1) == 0) {
+        return answer(buffer, size, "../../devices/virtual/kfd/kfd");
+    }
+    if (length == sizeof kFile - 1 && memcmp(buffer, kFile, sizeof kFile - 1) == 0) {
+        return answer(buffer, size, "/dev/kfd");
+    }
+    return length;
 }
 
 int ioctl(int descriptor, unsigned long request, ...) {

@@ -214,7 +214,11 @@ SIM_EXPORT int statx(int folder, const char* path, int flags, unsigned mask,
 
 SIM_EXPORT ssize_t readlinkat(int folder, const char* path, char* buffer, size_t size) noexcept {
     const std::string device = sim::kfd::device_path(sim::kfd::descriptor_of(path));
-    if (!device.empty()) return sim::kfd::copy_link(device, buffer, size);
+    if (!device.empty()) {
+        // Where the link itself is not there, it is not there for a simulated device either.
+        const ssize_t length = SIM_NEXT(readlinkat)(folder, path, buffer, size);
+        return length < 0 ? length : sim::kfd::copy_link(device, buffer, size);
+    }
     const Place place = place_of(path);
     return SIM_NEXT(readlinkat)(folder, sim::kfd::substitute(place, path), buffer, size);
 }
