@@ -130,7 +130,8 @@ int Queues::set_mask(const kfd::Call& call) {
     const Mask asked = mask_of(request);
     const std::lock_guard lock(mutex_);
     const auto found = queues_.find(request.queue_id);
-    if (asked.empty() || found == queues_.end()) return kfd::pass(real_, call);
+    if (asked.empty()) return kfd::pass(real_, call);
+    if (found == queues_.end()) return set_mask_of_unknown(call);
     Queue& queue = found->second;
     const DeviceLimit* const limit = find(queue.gpu_id);
     if (limit == nullptr || limit->mask.empty()) {
@@ -154,6 +155,14 @@ int Queues::set_mask(const kfd::Call& call) {
     queue.asked = asked;
     queue.applied = std::move(both);
     return 0;
+}
+
+int Queues::set_mask_of_unknown(const kfd::Call& call) const {
+    const bool masks = std::any_of(limits_.begin(), limits_.end(),
+                                   [](const DeviceLimit& limit) { return !limit.mask.empty(); });
+    if (!masks) return kfd::pass(real_, call);
+    errno = EFAULT;
+    return -1;
 }
 
 int Queues::destroy(const kfd::Call& call) {

@@ -43,7 +43,8 @@ class Queues {
     // failed with EIO or EBUSY, which nobody repeats without end.
     int create(const kfd::Call& call);
     // Both the program's mask and the grant's hold. EINVAL where nothing is left; the queue then
-    // keeps the mask that it has.
+    // keeps the mask that it has. For a queue that did not come by here nobody knows which grant
+    // holds: EFAULT, as the kernel answers for a queue that is not there (pqm_update_mqd).
     int set_mask(const kfd::Call& call);
     int destroy(const kfd::Call& call);
 
@@ -79,6 +80,7 @@ class Queues {
     // 0 or an errno, which is neither EINTR nor EAGAIN: these are tried again until `until`.
     int apply(int descriptor, std::uint32_t queue, const Mask& mask,
               std::chrono::steady_clock::time_point until) const;
+    int set_mask_of_unknown(const kfd::Call& call) const;
     int withdraw(const kfd::Call& call, std::uint32_t queue, int error) const;
 
     const kfd::Ioctl real_;

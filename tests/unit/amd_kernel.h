@@ -39,7 +39,7 @@ struct FakeKernel {
     int set_mask(const kfd_ioctl_set_cu_mask_args& request) {
         if (request.num_cu_mask == 0 || request.num_cu_mask % 32 != 0) return EINVAL;
         if (request.cu_mask_ptr == 0) return EFAULT;
-        if (!queues.contains(request.queue_id)) return EINVAL;
+        if (!queues.contains(request.queue_id)) return EFAULT;
         const auto* words = reinterpret_cast<const std::uint32_t*>(request.cu_mask_ptr);
         masks.emplace_back(words, words + request.num_cu_mask / 32);
         queues[request.queue_id] = masks.back();

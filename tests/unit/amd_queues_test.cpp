@@ -178,13 +178,27 @@ TEST_F(QueuesTest, LeavesWhatIsMalformedToTheKernel) {
     EXPECT_EQ(set({0, 0, pointer}), -EINVAL);
     EXPECT_EQ(set({0, 33, pointer}), -EINVAL);
     EXPECT_EQ(set({0, 32, 0}), -EFAULT);
-    EXPECT_EQ(set({7, 32, pointer}), -EINVAL) << "no such queue";
+    EXPECT_EQ(set({7, 32, pointer}), -EFAULT) << "no such queue";
     EXPECT_EQ(kernel_.masks.size(), 1U);
     EXPECT_THAT(lines_, IsEmpty());
     // The kernel looks at 1024 bits of a longer one.
     EXPECT_EQ(set({0, 64 * 32, pointer}), 0);
     EXPECT_EQ(set({0, 0xffffffe0, pointer}), 0) << "and neither do we";
     EXPECT_EQ(kernel_.queues.at(0), (Mask{1, 0, 0, 0}));
+}
+
+// Made by a system call that passes by, say.
+TEST_F(QueuesTest, RefusesAMaskForAQueueThatItDoesNotKnow) {
+    const std::uint32_t unknown = kernel_.create();
+    EXPECT_EQ(set(unknown, {0xffffffff, 0, 0, 0}), -EFAULT);
+    EXPECT_THAT(kernel_.masks, IsEmpty());
+}
+
+TEST_F(QueuesTest, LeavesAQueueThatItDoesNotKnowAloneWhereThePolicyHasNoMask) {
+    limit_.mask.clear();
+    const std::uint32_t unknown = kernel_.create();
+    EXPECT_EQ(set(unknown, {0xff00}), 0);
+    EXPECT_EQ(kernel_.queues.at(unknown), Mask{0xff00});
 }
 
 TEST_F(QueuesTest, TakesAnyMaskWhereThePolicyHasNone) {
