@@ -35,7 +35,13 @@ constexpr bool is_kfds(DeviceKind kind, unsigned long request) {
 // inode from then on, which takes a fifth of the time.
 class DeviceFile {
   public:
+    bool is(int descriptor) { return kind_of(descriptor) == DeviceKind::kKfd; }
     bool is_asked(int descriptor, unsigned long request) {
+        return is_kfds(kind_of(descriptor), request);
+    }
+
+  private:
+    DeviceKind kind_of(int descriptor) {
         const int saved_errno = errno;
         struct stat file {};
         const bool open = fstat(descriptor, &file) == 0;
@@ -43,14 +49,13 @@ class DeviceFile {
         const Inode* const known = known_.load(std::memory_order_acquire);
         if (open && known != nullptr && known->device == file.st_dev &&
             known->number == file.st_ino) {
-            return true;
+            return DeviceKind::kKfd;
         }
         const DeviceKind kind = device_kind(descriptor);
         if (open && kind == DeviceKind::kKfd) keep(file);
-        return is_kfds(kind, request);
+        return kind;
     }
 
-  private:
     // The first one is kept; another thread may be reading it, so none is ever freed.
     void keep(const struct stat& file) {
         const Inode* expected = nullptr;

@@ -55,8 +55,10 @@ std::string bits_text(const Mask& mask) { return "CU mask " + hexadecimal(mask);
 
 }  // namespace
 
-Queues::Queues(kfd::Ioctl real, std::vector<DeviceLimit> limits, Events events, bool unmasked_too)
+Queues::Queues(kfd::Ioctl real, std::function<bool(int)> is_device, std::vector<DeviceLimit> limits,
+               Events events, bool unmasked_too)
     : real_(real),
+      is_device_(std::move(is_device)),
       events_(std::move(events)),
       unmasked_too_(unmasked_too),
       limits_(std::move(limits)) {}
@@ -84,6 +86,17 @@ int Queues::apply(int descriptor, std::uint32_t queue, const Mask& mask,
     return 0;
 }
 
+void Queues::served(int descriptor) {
+    if (!descriptors_.empty() && descriptors_.back() == descriptor) return;
+    std::erase(descriptors_, descriptor);
+    descriptors_.push_back(descriptor);
+}
+
+int Queues::descriptor() const {
+    const auto found = std::find_if(descriptors_.rbegin(), descriptors_.rend(), is_device_);
+    return found == descriptors_.rend() ? -1 : *found;
+}
+
 // A queue without its mask would have the whole GPU.
 int Queues::withdraw(const kfd::Call& call, std::uint32_t queue, int error) const {
     kfd_ioctl_destroy_queue_args request{};
@@ -109,7 +122,8 @@ int Queues::create(const kfd::Call& call) {
     }
     const int result = kfd::pass(real_, call);
     if (result < 0) return result;
-    Queue queue{call.descriptor, request.gpu_id, {}, {}};
+    served(call.descriptor);
+    Queue queue{request.gpu_id, {}, {}};
     if (!limit->mask.empty()) {
         if (const int error = apply(call.descriptor, request.queue_id, limit->mask, soon())) {
             events_.not_masked("the kernel refuses the " + bits_text(limit->mask) +
@@ -136,7 +150,9 @@ int Queues::set_mask(const kfd::Call& call) {
     const DeviceLimit* const limit = find(queue.gpu_id);
     if (limit == nullptr || limit->mask.empty()) {
         const int result = kfd::pass(real_, call);
-        if (result >= 0) queue.asked = queue.applied = asked;
+        if (result < 0) return result;
+        served(call.descriptor);
+        queue.asked = queue.applied = asked;
         return result;
     }
     Mask both = within(asked, limit->mask, limit->gpu);
@@ -152,6 +168,7 @@ int Queues::set_mask(const kfd::Call& call) {
         errno = error;
         return -1;
     }
+    served(call.descriptor);
     queue.asked = asked;
     queue.applied = std::move(both);
     return 0;
@@ -169,7 +186,9 @@ int Queues::destroy(const kfd::Call& call) {
     const std::uint32_t queue = call.as<kfd_ioctl_destroy_queue_args>().queue_id;
     const std::lock_guard lock(mutex_);
     const int result = kfd::pass(real_, call);
-    if (result >= 0) queues_.erase(queue);
+    if (result < 0) return result;
+    served(call.descriptor);
+    queues_.erase(queue);
     return result;
 }
 
@@ -186,7 +205,9 @@ Queues::Replaced Queues::replace(std::vector<DeviceLimit> limits) {
                 queue.asked.empty() ? limit.mask : within(queue.asked, limit.mask, limit.gpu);
             if (wanted.empty()) wanted = limit.mask;
             if (wanted == queue.applied) continue;
-            if (const int error = apply(queue.descriptor, number, wanted, until)) {
+            const int device = descriptor();
+            const int error = device < 0 ? EBADF : apply(device, number, wanted, until);
+            if (error != 0) {
                 replaced.failed.push_back({number, queue.gpu_id, error});
             } else {
                 queue.applied = std::move(wanted);

@@ -30,8 +30,10 @@ class Queues {
         std::function<void(const std::string&)> asked_beyond;  // a mask without a CU of the grant
     };
 
-    // `unmasked_too`: a queue lives although the kernel takes no mask for it (on_error = "warn").
-    Queues(kfd::Ioctl real, std::vector<DeviceLimit> limits, Events events, bool unmasked_too);
+    // `is_device`: whether a descriptor is the device file at this moment. `unmasked_too`: a queue
+    // lives although the kernel takes no mask for it (on_error = "warn").
+    Queues(kfd::Ioctl real, std::function<bool(int descriptor)> is_device,
+           std::vector<DeviceLimit> limits, Events events, bool unmasked_too);
 
     // Requests kCreateQueue, kSetCuMask and kDestroyQueue, answered as ioctl(2) does. What is
     // malformed goes to the kernel, which refuses it.
@@ -51,7 +53,8 @@ class Queues {
     struct Failed {
         std::uint32_t queue;
         std::uint32_t gpu_id;
-        int error;  // errno: EBUSY while a debugger holds the queue's masks
+        int error;  // errno: EBUSY while a debugger holds the queue's masks, EBADF if the program
+                    // has closed the device file
     };
     struct Replaced {
         unsigned changed = 0;
@@ -61,6 +64,10 @@ class Queues {
     // queues, one kernel call after the other without a pause: each one halts the GPU's queues for
     // a moment where the part has no scheduler firmware of its own. What a program asked for its
     // queue stays asked: the queue has what both allow, or the grant where that is nothing.
+    //
+    // By the descriptor that was served last and is still the device file: the program may have
+    // closed that of a queue, and opened something else in its place. Any of them reaches all
+    // queues of the process.
     Replaced replace(std::vector<DeviceLimit> limits);
 
     // What holds at this moment.
@@ -70,7 +77,6 @@ class Queues {
 
   private:
     struct Queue {
-        int descriptor;
         std::uint32_t gpu_id;
         Mask asked;    // by the program; empty: nothing
         Mask applied;  // empty: none
@@ -81,14 +87,19 @@ class Queues {
     int apply(int descriptor, std::uint32_t queue, const Mask& mask,
               std::chrono::steady_clock::time_point until) const;
     int set_mask_of_unknown(const kfd::Call& call) const;
+    // The kernel has served the process by this descriptor.
+    void served(int descriptor);
+    int descriptor() const;  // -1: none is left
     int withdraw(const kfd::Call& call, std::uint32_t queue, int error) const;
 
     const kfd::Ioctl real_;
+    const std::function<bool(int)> is_device_;
     const Events events_;
     const bool unmasked_too_;
     mutable std::mutex mutex_;
     std::vector<DeviceLimit> limits_;
     std::map<std::uint32_t, Queue> queues_;
+    std::vector<int> descriptors_;  // each once, the one that was served last at the end
 };
 
 }  // namespace ration::amd

@@ -55,10 +55,12 @@ AmdSession::AmdSession(const ration_front& front, AmdSession* former, Findings f
       passed_over_(std::move(findings.passed_over)),
       ioctl_(real<Hook::ioctl>()),
       overlay_({}, ruling_.plan.lasting),
-      queues_(ioctl_, ruling_.plan.devices,
-              {[this] { granted(); }, [this](const std::string& line) { not_masked(line); },
-               [this](const std::string& line) { complain(line); }},
-              ruling_.on_error == policy::OnError::kWarn),
+      queues_(
+          ioctl_, [this](int descriptor) { return device_file_.is(descriptor); },
+          ruling_.plan.devices,
+          {[this] { granted(); }, [this](const std::string& line) { not_masked(line); },
+           [this](const std::string& line) { complain(line); }},
+          ruling_.on_error == policy::OnError::kWarn),
       quota_(ioctl_, memory_of(ruling_.plan)),
       recorder_(ruling_.record) {
     if (ruling_.kind == AmdRuling::Kind::kRefused) stage_ = Stage::kRefused;

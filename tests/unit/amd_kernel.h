@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct FakeKernel {
     std::map<std::uint64_t, kfd_ioctl_alloc_memory_of_gpu_args> memory;  // by handle
     std::uint64_t available = 64ULL << 30U;
     int calls = 0;
+    std::set<int> closed;  // descriptors that are not the device file any more
     // Something that another thread does before a FREE returns to its caller.
     std::function<void()> meanwhile;
 
@@ -88,8 +90,9 @@ struct FakeKernel {
 // The one that fake_ioctl() speaks to. Set by the test.
 inline FakeKernel* kernel = nullptr;
 
-inline int fake_ioctl(int, unsigned long number, void* argument) {
-    const int error = kernel->answer(_IOC_NR(number), argument);
+inline int fake_ioctl(int descriptor, unsigned long number, void* argument) {
+    const int error =
+        kernel->closed.contains(descriptor) ? EBADF : kernel->answer(_IOC_NR(number), argument);
     if (kernel->meanwhile && _IOC_NR(number) == _IOC_NR(AMDKFD_IOC_FREE_MEMORY_OF_GPU)) {
         std::exchange(kernel->meanwhile, nullptr)();
     }

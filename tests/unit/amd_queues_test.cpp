@@ -15,8 +15,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr int kDescriptor = 5;
-
 class QueuesTest : public testing::Test {
   protected:
     QueuesTest() {
@@ -28,7 +26,9 @@ class QueuesTest : public testing::Test {
     Queues& queues() {
         if (!queues_) {
             queues_.emplace(
-                &fake_ioctl, std::vector{limit_},
+                &fake_ioctl,
+                [this](int descriptor) { return !kernel_.closed.contains(descriptor); },
+                std::vector{limit_},
                 Queues::Events{[this] { ++masked_; },
                                [this](const std::string& line) { lines_.push_back(line); },
                                [this](const std::string& line) { lines_.push_back(line); }},
@@ -43,7 +43,7 @@ class QueuesTest : public testing::Test {
         request.queue_type = type;
         request.gpu_id = gpu;
         errno = 0;
-        const int result = queues().create({kDescriptor, AMDKFD_IOC_CREATE_QUEUE, &request});
+        const int result = queues().create({descriptor_, AMDKFD_IOC_CREATE_QUEUE, &request});
         return result == 0 ? static_cast<int>(request.queue_id) : -errno;
     }
 
@@ -54,13 +54,13 @@ class QueuesTest : public testing::Test {
     }
     int set(kfd_ioctl_set_cu_mask_args request) {
         errno = 0;
-        return queues().set_mask({kDescriptor, AMDKFD_IOC_SET_CU_MASK, &request}) == 0 ? 0 : -errno;
+        return queues().set_mask({descriptor_, AMDKFD_IOC_SET_CU_MASK, &request}) == 0 ? 0 : -errno;
     }
 
     int destroy(std::uint32_t queue) {
         kfd_ioctl_destroy_queue_args request{queue, 0};
         errno = 0;
-        return queues().destroy({kDescriptor, AMDKFD_IOC_DESTROY_QUEUE, &request}) == 0 ? 0
+        return queues().destroy({descriptor_, AMDKFD_IOC_DESTROY_QUEUE, &request}) == 0 ? 0
                                                                                         : -errno;
     }
 
@@ -72,6 +72,7 @@ class QueuesTest : public testing::Test {
 
     FakeKernel kernel_;
     DeviceLimit limit_;
+    int descriptor_ = 5;
     bool unmasked_too_ = false;
     std::optional<Queues> queues_;
     int masked_ = 0;
@@ -240,6 +241,31 @@ TEST_F(QueuesTest, ReplacesTheMasksOfLiveQueues) {
     limit_.mask = {0xffff, 0, 0, 0};
     EXPECT_EQ(queues().replace({limit_}).changed, 4U);
     EXPECT_EQ(kernel_.queues.at(2), (Mask{0x03, 0, 0, 0})) << "what it asked is not forgotten";
+}
+
+TEST_F(QueuesTest, ReplacesMasksByADescriptorThatIsStillOpen) {
+    ASSERT_EQ(create(), 0);
+    descriptor_ = 6;
+    ASSERT_EQ(create(), 1);
+    descriptor_ = 7;
+    ASSERT_EQ(create(), 2);
+    ASSERT_EQ(destroy(2), 0);
+    descriptor_ = 8;
+    fail(AMDKFD_IOC_CREATE_QUEUE, EBADF, 1);
+    ASSERT_EQ(create(), -EBADF) << "another process's, say";
+    for (const int closed : {5, 7}) {
+        kernel_.closed.insert(closed);
+        limit_.mask = {closed == 5 ? 0x0fU : 0x0cU, 0, 0, 0};
+        EXPECT_THAT(queues().replace({limit_}).failed, IsEmpty());
+        EXPECT_EQ(kernel_.queues.at(0), limit_.mask);
+        EXPECT_EQ(kernel_.queues.at(1), limit_.mask);
+    }
+    kernel_.closed.insert(6);
+    limit_.mask = {0x03, 0, 0, 0};
+    const auto replaced = queues().replace({limit_});
+    ASSERT_EQ(replaced.failed.size(), 2U);
+    EXPECT_EQ(replaced.failed.front().error, EBADF);
+    EXPECT_EQ(replaced.changed, 0U);
 }
 
 TEST_F(QueuesTest, ReportsQueuesThatKeepTheirMask) {
