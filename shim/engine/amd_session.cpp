@@ -163,10 +163,12 @@ void AmdSession::initialised() {
     if (!ruling_.plan.masks()) granted();
 }
 
-// The kernel took the first mask, or there is none to take.
+// The kernel took the first mask, or there is none to take. A mask that failed before stays on the
+// record: a queue runs without its share, or could not be had.
 void AmdSession::granted() {
-    if (granted_.exchange(true)) return;
+    if (settled_.load(std::memory_order_acquire)) return;
     const std::lock_guard lock(mutex_);
+    if (settled_.exchange(true)) return;
     recorder_.publish_grant([this](state::Record& record) { amd::describe(ruling_.plan, record); });
     const state::Record& record = recorder_.record();
     log::write(log::Level::kInfo,
@@ -187,6 +189,7 @@ void AmdSession::not_masked(const std::string& line) {
     const bool warn = ruling_.on_error == policy::OnError::kWarn;
     complain(warn ? line + "; runs without its share, as on_error = \"warn\" says" : line);
     const std::lock_guard lock(mutex_);
+    settled_.store(true, std::memory_order_release);
     recorder_.publish(warn ? state::State::kUnshared : state::State::kRefused, line);
     if (!warn) no_queues_.store(true, std::memory_order_release);
 }

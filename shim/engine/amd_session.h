@@ -128,7 +128,7 @@ class AmdSession {
     amd::DeviceFile device_file_;
     std::atomic<Stage> stage_{Stage::kUntouched};
     std::atomic<bool> no_queues_{false};  // the kernel took no mask: queues are refused
-    std::atomic<bool> granted_{false};
+    std::atomic<bool> settled_{false};    // the record says what became of a mask
     mutable std::atomic<void*> known_[kHookCount] = {};
 
     std::mutex mutex_;  // guards what follows

@@ -1,8 +1,6 @@
 """AMD programs under ration: what reached the kernel, queue by queue and shader engine by shader engine, and
 what the programs were told. Simulated kernel driver, no AMD hardware."""
 
-import json
-import subprocess
 import sys
 import unittest
 
@@ -261,10 +259,7 @@ class Confined(unittest.TestCase):
             node.partition(SHARE)
             run = node.run("hsa_queues")
             self.works(run)
-            done = subprocess.run([support.BUILD / "ration", "ps", "--recent", "--json"],
-                                  env=node.environment, capture_output=True, text=True,
-                                  timeout=support.LIMIT_S)
-        (record,) = json.loads(done.stdout)["records"]
+            (record,) = node.records()
         self.assertEqual(record["mechanism"], "cu-mask")
         self.assertEqual(record["state"], "granted")
         self.assertIn("24 of 104 CUs", record["granted"])

@@ -8,6 +8,14 @@ import support
 from support import HIP, Node
 
 SHARE = 'share = "25%"'
+WARN = """
+    [defaults]
+    on_error = "warn"
+    [partition.it]
+    {keys}
+    [[rule]]
+    use = "partition.it"
+    """
 
 
 class Policies(unittest.TestCase):
@@ -82,14 +90,7 @@ class Policies(unittest.TestCase):
 
     def test_warned_instead(self):
         with Node("mi210") as node:
-            node.policy("""
-                [defaults]
-                on_error = "warn"
-                [partition.it]
-                share = "0.1%"
-                [[rule]]
-                use = "partition.it"
-                """)
+            node.policy(WARN.format(keys='share = "0.1%"'))
             run = node.run("hip_linked")
         self.assertEqual(run.code, 0, run.text)
         self.assertEqual(len(run.complaints), 1)
@@ -129,6 +130,18 @@ class Kernel(unittest.TestCase):
                 created, destroyed = run.of("create_queue"), run.of("destroy_queue")
                 self.assertEqual(len(created), len(destroyed))
                 self.assertEqual(run.of("dispatch"), [])
+
+    def test_a_queue_without_its_mask_stays_on_the_record(self):
+        """The masks that the kernel takes afterwards make no grant of it."""
+        for fail in ("SET_CU_MASK=EINVAL*1", "SET_CU_MASK=EINVAL*1@2"):
+            with self.subTest(fail=fail), Node("mi210", fail) as node:
+                node.policy(WARN.format(keys=SHARE))
+                run = node.run("hsa_queues")
+                self.assertEqual(run.code, 0, run.text)
+                self.assertEqual(len(run.complaints), 1)
+                (record,) = node.records()
+                self.assertEqual(record["state"], "unshared")
+                self.assertIn("refuses the CU mask", record["why"])
 
     def test_queues_that_the_kernel_refuses_are_the_programs_errors(self):
         """ration neither hides nor adds to what the program meets without it."""

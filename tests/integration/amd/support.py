@@ -166,6 +166,12 @@ class Node(contextlib.AbstractContextManager):
             use = "partition.it"
             """)
 
+    def records(self):
+        """What `ration ps` tells of the programs that have run."""
+        done = subprocess.run([BUILD / "ration", "ps", "--recent", "--json"], env=self.environment,
+                              capture_output=True, text=True, timeout=LIMIT_S)
+        return json.loads(done.stdout)["records"]
+
     def run(self, program, *arguments, **variables):
         path = BUILD / "apps" / program if program != "rocminfo" else "/usr/bin/rocminfo"
         self.log.unlink(missing_ok=True)
