@@ -21,6 +21,7 @@ enum HipError : int {
 
 enum HsaStatus : int {
     kHsaSuccess = 0,
+    kHsaInfoBreak = 1,
     kHsaError = 0x1000,
     kHsaErrorOutOfResources = 0x1008,
 };
@@ -30,6 +31,10 @@ using HipStream = ihipStream_t*;
 struct HsaAgent {
     std::uint64_t handle;
 };
+
+struct HsaQueue;  // hsa_queue_t
+
+inline constexpr std::uint32_t kHsaQueueTypeMulti = 0;
 
 // hsa_agent_info_t and hsa_amd_agent_info_t: one number space.
 enum HsaAgentInfo : int {
@@ -52,7 +57,14 @@ using hipMemGetInfo = HipError(std::size_t* available, std::size_t* total);
 using hipGetProcAddress = HipError(const char* symbol, void** function, int version,
                                    std::uint64_t flags, int* status);
 using hsa_init = HsaStatus();
+using hsa_shut_down = HsaStatus();
+using hsa_iterate_agents = HsaStatus(HsaStatus (*visit)(HsaAgent agent, void* data), void* data);
 using hsa_agent_get_info = HsaStatus(HsaAgent agent, HsaAgentInfo attribute, void* value);
+using hsa_queue_create = HsaStatus(HsaAgent agent, std::uint32_t packets, std::uint32_t type,
+                                   void (*on_error)(HsaStatus status, HsaQueue* queue, void* data),
+                                   void* data, std::uint32_t private_bytes,
+                                   std::uint32_t group_bytes, HsaQueue** queue);
+using hsa_queue_destroy = HsaStatus(HsaQueue* queue);
 
 // The C library's is variadic. On the processors that ration is made for a call of it passes its
 // arguments like this one: the third in the third argument register.

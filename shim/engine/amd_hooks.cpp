@@ -75,7 +75,10 @@ Mask applied(const Mask& asked, const DeviceLimit& limit) {
 HipError amd_hook::hipInit(unsigned int flags) {
     return hip<Hook::hipInit>(
         [&](AmdSession& session) {
-            return session.refused() ? amd::kHipErrorNoDevice : session.call<Hook::hipInit>(flags);
+            if (session.no_streams()) return amd::kHipErrorNoDevice;
+            const HipError result = session.call<Hook::hipInit>(flags);
+            // It initialises HSA, and there the kernel's refusal of a mask shows.
+            return session.no_streams() ? amd::kHipErrorNoDevice : result;
         },
         flags);
 }
@@ -148,10 +151,9 @@ HipError amd_hook::hipMemGetInfo(std::size_t* available, std::size_t* total) {
 
 HsaStatus amd_hook::hsa_init() {
     return hsa<Hook::hsa_init>([](AmdSession& session) {
-        if (session.refused()) return amd::kHsaErrorOutOfResources;
+        if (session.no_streams()) return amd::kHsaErrorOutOfResources;
         const HsaStatus result = session.call<Hook::hsa_init>();
-        if (result == amd::kHsaSuccess) session.initialised();
-        return result;
+        return result == amd::kHsaSuccess ? session.initialised() : result;
     });
 }
 

@@ -11,7 +11,9 @@
 
 #include "shim/amd/grant.h"
 #include "shim/engine/amd_hooks.h"
+#include "shim/engine/amd_trial.h"
 #include "shim/engine/log.h"
+#include "shim/host/undisturbed.h"
 
 namespace ration::engine {
 namespace {
@@ -159,8 +161,22 @@ void* AmdSession::real_address(Hook hook) const {
     return address;
 }
 
-void AmdSession::initialised() {
-    if (!ruling_.plan.masks()) granted();
+// A thread that comes while another one tries goes on: it will see what that one sees.
+amd::HsaStatus AmdSession::initialised() {
+    if (!ruling_.plan.masks()) {
+        granted();
+        return amd::kHsaSuccess;
+    }
+    if (tried_.exchange(true)) return amd::kHsaSuccess;
+    const host::Uncancelled uncancelled;
+    const Deeper deeper(front_, Library::HSA);
+    try_masks(front_, ioctl_, queues_.limits());
+    if (!no_streams()) return amd::kHsaSuccess;
+    const auto hsa = static_cast<std::uint32_t>(Library::HSA);
+    const auto shut_down =
+        reinterpret_cast<amd::type::hsa_shut_down*>(front_.find(hsa, "hsa_shut_down"));
+    if (shut_down != nullptr) shut_down();
+    return amd::kHsaErrorOutOfResources;
 }
 
 // The kernel took the first mask, or there is none to take. A mask that failed before stays on the
@@ -183,8 +199,9 @@ void AmdSession::complain(const std::string& line) {
     if (said_.insert(line).second) log::write(log::Level::kError, line);
 }
 
-// Later streams are refused before HIP comes to the kernel: a queue that cannot be made crashes
-// HIP 5.2.3, which tries again with what it has freed (run: Debian 12's, simulated kernel driver).
+// Where the first masks are refused, hsa_init fails (initialised()). Later the program is at work,
+// and what is left is to refuse streams before HIP comes to the kernel: without a queue for its
+// null stream HIP 5.2.3 crashes (run: Debian 12's, simulated kernel driver).
 void AmdSession::not_masked(const std::string& line) {
     const bool warn = ruling_.on_error == policy::OnError::kWarn;
     complain(warn ? line + "; runs without its share, as on_error = \"warn\" says" : line);

@@ -55,8 +55,9 @@ class AmdSession {
     bool refused() const { return stage_.load(std::memory_order_acquire) == Stage::kRefused; }
     bool no_streams() const { return refused() || no_queues_.load(std::memory_order_acquire); }
 
-    // The HSA runtime is initialised.
-    void initialised();
+    // The HSA runtime has been initialised. The first time the kernel is tried with the grant's
+    // masks: where it refuses one, the runtime is shut down again, and an error is returned.
+    amd::HsaStatus initialised();
 
     // A request of /dev/kfd.
     int ioctl(const amd::kfd::Call& call);
@@ -128,6 +129,7 @@ class AmdSession {
     amd::DeviceFile device_file_;
     std::atomic<Stage> stage_{Stage::kUntouched};
     std::atomic<bool> no_queues_{false};  // the kernel took no mask: queues are refused
+    std::atomic<bool> tried_{false};      // the kernel, with the grant's masks
     std::atomic<bool> settled_{false};    // the record says what became of a mask
     mutable std::atomic<void*> known_[kHookCount] = {};
 

@@ -37,13 +37,19 @@ SAME_CALL(hipExtStreamCreateWithCUMask);
 SAME_CALL(hipExtStreamGetCUMask);
 SAME_CALL(hipMemGetInfo);
 SAME_CALL(hsa_init);
+SAME_CALL(hsa_shut_down);
+SAME_CALL(hsa_iterate_agents);
 SAME_CALL(hsa_agent_get_info);
+SAME_CALL(hsa_queue_create);
+SAME_CALL(hsa_queue_destroy);
 
 TEST(AmdApi, HasTheHeadersNumbers) {
     EXPECT_EQ(int{kHipErrorInvalidValue}, hipErrorInvalidValue);
     EXPECT_EQ(int{kHipErrorOutOfMemory}, hipErrorOutOfMemory);
     EXPECT_EQ(int{kHipErrorNoDevice}, hipErrorNoDevice);
     EXPECT_EQ(int{kHipErrorNotSupported}, hipErrorNotSupported);
+    EXPECT_EQ(int{kHsaInfoBreak}, HSA_STATUS_INFO_BREAK);
+    EXPECT_EQ(int{kHsaQueueTypeMulti}, HSA_QUEUE_TYPE_MULTI);
     EXPECT_EQ(int{kHsaError}, HSA_STATUS_ERROR);
     EXPECT_EQ(int{kHsaErrorOutOfResources}, HSA_STATUS_ERROR_OUT_OF_RESOURCES);
     EXPECT_EQ(int{kHsaAmdAgentInfoComputeUnitCount}, HSA_AMD_AGENT_INFO_COMPUTE_UNIT_COUNT);

@@ -28,7 +28,7 @@ class Confined(unittest.TestCase):
     def works(self, run):
         self.assertEqual(run.code, 0, run.text + "\n".join(run.complaints))
         self.assertEqual(run.complaints, [])
-        self.assertEqual(run.of("refused"), [])
+        self.assertEqual(run.refused, [])
 
     def masked_from_the_start(self, run):
         """No queue ever ran without a mask, or with one under which it would hang."""

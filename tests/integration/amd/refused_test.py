@@ -107,7 +107,7 @@ class Kernel(unittest.TestCase):
             run = node.run("hsa_queues")
         self.assertEqual(run.code, 0, run.text)
         self.assertEqual(run.complaints, [])
-        self.assertEqual(len(run.of("refused")), 6)
+        self.assertEqual(len(run.refused), 6)
         self.assertNotIn(None, {queue.mask for queue in run.compute_queues})
 
     def test_a_mask_that_is_put_off_for_ever_is_refused(self):
@@ -116,24 +116,64 @@ class Kernel(unittest.TestCase):
             with self.subTest(error=error), Node("mi210", f"SET_CU_MASK={error}") as node:
                 node.partition(SHARE)
                 run = node.run("hsa_queues")
-                self.assertEqual({call for call, _ in run.failed}, {"hsa_queue_create"})
+                self.assertEqual({call for call, _ in run.failed}, {"hsa_init"})
 
-    def test_without_its_mask_there_is_no_queue(self):
+    def refused_in_one_line(self, run, words):
+        self.assertGreater(run.code, 0, run.text)  # negative: a signal
+        lines = [line for line in run.complaints if line.startswith("ration: ")]
+        self.assertEqual(len(lines), 1, run.complaints)
+        self.assertIn(words, lines[0])
+        self.assertEqual(len(run.of("create_queue")), len(run.of("destroy_queue")))
+        self.assertEqual(run.of("dispatch"), [])
+
+    def test_without_its_mask_no_program_starts(self):
+        """HIP 5.2.3 crashes where its null stream has no queue, so hsa_init says it already."""
         for error, words in {"EBUSY": "busy", "EINVAL": "Invalid", "ENOMEM": "memory"}.items():
-            with self.subTest(error=error), Node("mi210", f"SET_CU_MASK={error}") as node:
-                node.partition(SHARE)
-                run = node.run("hsa_queues")
-                self.assertEqual({call for call, _ in run.failed}, {"hsa_queue_create"})
-                lines = [line for line in run.complaints if line.startswith("ration: ")]
-                self.assertEqual(len(lines), 1, run.complaints)
-                self.assertIn(words, lines[0])
-                created, destroyed = run.of("create_queue"), run.of("destroy_queue")
-                self.assertEqual(len(created), len(destroyed))
-                self.assertEqual(run.of("dispatch"), [])
+            for program in [*HIP, "hsa_queues", "rocminfo"]:
+                with self.subTest(error=error, program=program), \
+                        Node("mi210", f"SET_CU_MASK={error}") as node:
+                    node.partition(SHARE)
+                    self.refused_in_one_line(node.run(program), words)
+                    (record,) = node.records()
+                    self.assertEqual(record["state"], "refused")
+                    self.assertIn(words, record["why"])
+
+    def test_a_refused_mask_is_the_apis_own_error(self):
+        with Node("mi210", "SET_CU_MASK=EINVAL") as node:
+            node.partition(SHARE)
+            self.assertEqual(node.run("hsa_queues").failed, [("hsa_init", 0x1008)])
+            self.assertEqual(node.run("hip_linked", "--init").failed, [
+                ("hipInit", "hipErrorNoDevice"),
+                ("hipGetDeviceCount", "hipErrorNoDevice"),
+                ("hipStreamCreate", "hipErrorNoDevice"),
+            ])
+
+    def test_a_queue_of_each_generation_is_tried_in_doubt(self):
+        """What the kernel says of no queue at all is not its last word."""
+        with Node("mi210,mi210,navi21") as node:
+            node.partition(SHARE)
+            self.assertEqual(node.run("rocminfo").queues, [])
+            run = node.run("rocminfo", SIM_KFD_FAIL="SET_CU_MASK=EINVAL*1")
+            self.assertEqual(run.code, 0, run.text)
+            # ROCr's own and the trial's.
+            self.assertEqual([queue.gpu for queue in run.queues], [0, 0, 2, 2])
+            self.assertNotIn(None, [queue.mask for queue in run.queues])
+        with Node("mi210,mi210,navi21", "SET_CU_MASK=EINVAL*1,SET_CU_MASK=EINVAL@4") as node:
+            node.partition(SHARE)
+            run = node.run("hsa_queues")
+            self.assertEqual([call for call, _ in run.failed], ["hsa_init"])
+            self.refused_in_one_line(run, "gfx1030")
+
+    def test_a_mask_that_is_refused_later_is_the_callers_error(self):
+        with Node("mi210", "SET_CU_MASK=EINVAL@2") as node:
+            node.partition(SHARE)
+            run = node.run("hsa_queues")
+            self.assertEqual({call for call, _ in run.failed}, {"hsa_queue_create"})
+            self.refused_in_one_line(run, "Invalid")
 
     def test_a_queue_without_its_mask_stays_on_the_record(self):
         """The masks that the kernel takes afterwards make no grant of it."""
-        for fail in ("SET_CU_MASK=EINVAL*1", "SET_CU_MASK=EINVAL*1@2"):
+        for fail in ("SET_CU_MASK=EINVAL*2", "SET_CU_MASK=EINVAL*1@3"):
             with self.subTest(fail=fail), Node("mi210", fail) as node:
                 node.policy(WARN.format(keys=SHARE))
                 run = node.run("hsa_queues")
@@ -152,8 +192,17 @@ class Kernel(unittest.TestCase):
                     node.partition(SHARE)
                     run = node.run(program)
                     self.assertEqual(run.code, bare.code)
-                    self.assertEqual(len(run.of("refused")), len(bare.of("refused")))
+                    self.assertEqual(len(run.refused), len(bare.refused))
                     self.assertNotIn(None, {queue.mask for queue in run.compute_queues})
+
+    def test_a_trial_without_a_queue_refuses_nothing(self):
+        doubt = "SET_CU_MASK=EINVAL*1,"
+        for fail in ("CREATE_QUEUE=ENOMEM*1", "CREATE_QUEUE=EINVAL*1@2"):
+            with self.subTest(fail=fail), Node("mi210", doubt + fail) as node:
+                node.partition(SHARE)
+                run = node.run("hip_linked")
+                self.assertEqual(run.code, 0, run.text)
+                self.assertNotIn(None, {queue.mask for queue in run.compute_queues})
 
     def test_memory_that_the_kernel_refuses_is_the_programs_error(self):
         with Node("mi210", "ALLOC_MEMORY_OF_GPU=ENOMEM*1@20") as node:

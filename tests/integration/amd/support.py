@@ -81,6 +81,11 @@ class Run:
         return self.of("start")[0]["gpus"]
 
     @property
+    def refused(self):
+        """What the kernel refused; not ration's question after the mask of no queue."""
+        return [event for event in self.of("refused") if event["why"] != "no such queue"]
+
+    @property
     def queues(self):
         """All queues that there ever were, in order; a number may come back."""
         found, live = [], {}
