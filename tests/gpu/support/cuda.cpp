@@ -12,9 +12,9 @@ Cuda::Cuda() : handle(dlopen("libcuda.so.1", RTLD_NOW)) {
         std::fprintf(stderr, "%s\n", dlerror());
         _exit(3);
     }
-#define GPU_FIND(name) name = reinterpret_cast<decltype(&::name)>(dlsym(handle, #name));
-    GPU_ENTRIES(GPU_FIND)
-#undef GPU_FIND
+#define GPU_ENTRY(name) name = reinterpret_cast<decltype(&::name)>(dlsym(handle, #name));
+#include "tests/gpu/support/entries.def"
+#undef GPU_ENTRY
 }
 
 void* Cuda::symbol(const char* name) const { return dlsym(handle, name); }

@@ -69,10 +69,13 @@ CUresult destroy(const char* symbol, CUcontext context) {
     Call call(symbol);
     Driver* driver = call.driver();
     if (driver == nullptr) return call.done();
-    const std::lock_guard<std::mutex> lock(driver->mutex);
-    if (driver->contexts.count(context) == 0 || context->primary) {
-        return call.done(CUDA_ERROR_INVALID_CONTEXT);
-    }
+    std::unique_lock<std::mutex> lock(driver->mutex);
+    const auto destroyable = [&] {
+        return driver->contexts.count(context) != 0 && !context->primary;
+    };
+    if (!destroyable()) return call.done(CUDA_ERROR_INVALID_CONTEXT);
+    driver->wait(lock, driver->unfinished(context));
+    if (!destroyable()) return call.done(CUDA_ERROR_INVALID_CONTEXT);
     if (sim::current_context() == context) sim::pop_current();
     driver->destroy_context(context);
     return call.done(CUDA_SUCCESS, "device=%d", context->device);

@@ -1,4 +1,6 @@
 // Contexts: what making and ending one costs, and each thread's stack of current ones.
+#include <atomic>
+
 #include "tests/sim/driver/driver.h"
 #include "tests/sim/driver/share.h"
 
@@ -11,6 +13,7 @@ constexpr int kDeepest = 64;
 struct Stack {
     CUcontext contexts[kDeepest];
     int depth;
+    unsigned long thread;
 };
 thread_local Stack t_stack;
 
@@ -31,6 +34,7 @@ CUresult Driver::create_context(CUdevice ordinal, unsigned flags, unsigned api_v
     context =
         new CUctx_st{ordinal, flags, api_version, next_context_id_++, sms.answered, sms.usable,
                      mps_id,  own,   primary};
+    context->legacy.reset(new CUstream_st{context, CU_STREAM_DEFAULT, 0, next_stream_id_++});
     device.used += own;
     contexts.insert(context);
     return CUDA_SUCCESS;
@@ -40,17 +44,15 @@ void Driver::destroy_context(CUcontext context) {
     if (mps_enabled) mps.detach(context->mps_id);
     at(context->device).used -= context->own_bytes;
     contexts.erase(context);
-    for (auto it = streams.begin(); it != streams.end();) {
-        if ((*it)->context != context) {
-            ++it;
-            continue;
-        }
-        delete *it;
-        it = streams.erase(it);
-    }
+    while (!context->streams.empty()) remove_stream(*context->streams.begin());
+    std::erase_if(events, [context](CUevent event) {
+        if (event->context != context) return false;
+        delete event;
+        return true;
+    });
     for (auto it = allocations.begin(); it != allocations.end();) {
         const auto next = std::next(it);
-        if (it->second.context == context) release(it->first);
+        if (it->second.context == context) release(it->first, it->second.on_host);
         it = next;
     }
     destroyed.insert(context);
@@ -76,6 +78,12 @@ bool push_current(CUcontext context) {
 }
 
 CUcontext pop_current() { return t_stack.depth > 0 ? t_stack.contexts[--t_stack.depth] : nullptr; }
+
+unsigned long thread_number() {
+    static std::atomic<unsigned long> last{0};
+    if (t_stack.thread == 0) t_stack.thread = ++last;
+    return t_stack.thread;
+}
 
 // Replaces the top; null takes it off.
 void set_current(CUcontext context) {

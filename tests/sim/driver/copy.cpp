@@ -1,62 +1,149 @@
-// Copies and fills, on the host memory that stands for the device's.
+// Copies and fills, on the host memory that stands for the device's. What a call without Async in
+// its name waits for is NVIDIA's table of synchronous behaviour: copies from and to the host until
+// they are done, the rest not at all.
 #include <cstring>
+#include <memory>
+#include <vector>
 
-#include "tests/sim/driver/call.h"
-#include "tests/sim/driver/driver.h"
+#include "tests/sim/driver/on_stream.h"
 
-using sim::Call;
 using sim::Driver;
+using sim::or_own;
+using sim::Task;
 
 namespace {
 
-// Runs `work()` if [pointer, pointer + bytes) is device memory.
-template <typename Work>
-CUresult on_memory(const char* symbol, CUdeviceptr pointer, std::size_t bytes, Work&& work) {
-    Call call(symbol);
-    Driver* driver = call.driver();
-    if (driver == nullptr) return call.done();
+struct Range {
+    CUdeviceptr pointer;
+    std::size_t bytes;
+};
+
+enum class Until { Submitted, Done };
+
+// Enqueues `run` if the ranges are device memory (or pinned).
+template <typename Run>
+CUresult on_memory(const char* symbol, CUstream handle, std::initializer_list<Range> ranges,
+                   Until until, Run&& run) {
+    return sim::on_stream(symbol, handle, [&](Driver& driver, CUstream stream, auto& lock) {
+        for (const Range& range : ranges) {
+            if (range.bytes == 0) return CUDA_SUCCESS;
+            if (!driver.covers(range.pointer, range.bytes)) return CUDA_ERROR_INVALID_VALUE;
+        }
+        const CUresult result = driver.enqueue(stream, Task{std::forward<Run>(run)});
+        if (result == CUDA_SUCCESS && until == Until::Done) {
+            driver.worker.wait(lock, sim::WorkPtr(stream->tail));
+        }
+        return result;
+    });
+}
+
+void* at(CUdeviceptr pointer) { return reinterpret_cast<void*>(pointer); }
+
+bool pinned(const void* host, std::size_t bytes) {
+    Driver* driver = Driver::get();
+    if (driver == nullptr) return false;
     const std::lock_guard<std::mutex> lock(driver->mutex);
-    CUresult result{};
-    if (driver->usable_context(result) == nullptr) return call.done(result);
-    if (bytes != 0) {
-        if (!driver->covers(pointer, bytes)) return call.done(CUDA_ERROR_INVALID_VALUE);
-        work();
+    return driver->covers(reinterpret_cast<CUdeviceptr>(host), bytes);
+}
+
+CUresult to_device(const char* symbol, CUdeviceptr device, const void* host, std::size_t bytes,
+                   CUstream stream) {
+    return on_memory(symbol, stream, {{device, bytes}}, Until::Done,
+                     [=] { std::memcpy(at(device), host, bytes); });
+}
+
+// Pageable memory is read before the call returns.
+CUresult to_device_async(const char* symbol, CUdeviceptr device, const void* host,
+                         std::size_t bytes, CUstream stream) {
+    if (pinned(host, bytes)) {
+        return on_memory(symbol, stream, {{device, bytes}}, Until::Submitted,
+                         [=] { std::memcpy(at(device), host, bytes); });
     }
-    return call.done(CUDA_SUCCESS, "bytes=%zu", bytes);
+    const auto* begin = static_cast<const char*>(host);
+    const auto staged = std::make_shared<std::vector<char>>(begin, begin + bytes);
+    return on_memory(symbol, stream, {{device, bytes}}, Until::Submitted,
+                     [=] { std::memcpy(at(device), staged->data(), staged->size()); });
 }
 
-CUresult to_device(const char* symbol, CUdeviceptr device, const void* host, std::size_t bytes) {
-    return on_memory(symbol, device, bytes,
-                     [=] { std::memcpy(reinterpret_cast<void*>(device), host, bytes); });
+CUresult to_host(const char* symbol, void* host, CUdeviceptr device, std::size_t bytes,
+                 CUstream stream, Until until) {
+    return on_memory(symbol, stream, {{device, bytes}}, until,
+                     [=] { std::memcpy(host, at(device), bytes); });
 }
 
-CUresult to_host(const char* symbol, void* host, CUdeviceptr device, std::size_t bytes) {
-    return on_memory(symbol, device, bytes,
-                     [=] { std::memcpy(host, reinterpret_cast<const void*>(device), bytes); });
+// Pageable memory is written before the call returns.
+CUresult to_host_async(const char* symbol, void* host, CUdeviceptr device, std::size_t bytes,
+                       CUstream stream) {
+    return to_host(symbol, host, device, bytes, stream,
+                   pinned(host, bytes) ? Until::Submitted : Until::Done);
 }
 
-CUresult fill(const char* symbol, CUdeviceptr device, unsigned char value, std::size_t bytes) {
-    return on_memory(symbol, device, bytes,
-                     [=] { std::memset(reinterpret_cast<void*>(device), value, bytes); });
+CUresult within(const char* symbol, CUdeviceptr to, CUdeviceptr from, std::size_t bytes,
+                CUstream stream) {
+    return on_memory(symbol, stream, {{to, bytes}, {from, bytes}}, Until::Submitted,
+                     [=] { std::memmove(at(to), at(from), bytes); });
+}
+
+CUresult fill(const char* symbol, CUdeviceptr device, unsigned char value, std::size_t bytes,
+              CUstream stream) {
+    return on_memory(symbol, stream, {{device, bytes}}, Until::Submitted,
+                     [=] { std::memset(at(device), value, bytes); });
 }
 
 }  // namespace
 
 CUresult cuMemcpyHtoD_v2(CUdeviceptr device, const void* host, std::size_t bytes) {
-    return to_device("cuMemcpyHtoD_v2", device, host, bytes);
+    return to_device("cuMemcpyHtoD_v2", device, host, bytes, nullptr);
 }
 CUresult cuMemcpyHtoD_v2_ptds(CUdeviceptr device, const void* host, std::size_t bytes) {
-    return to_device("cuMemcpyHtoD_v2_ptds", device, host, bytes);
+    return to_device("cuMemcpyHtoD_v2_ptds", device, host, bytes, or_own(nullptr));
+}
+CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr device, const void* host, std::size_t bytes,
+                              CUstream stream) {
+    return to_device_async("cuMemcpyHtoDAsync_v2", device, host, bytes, stream);
+}
+CUresult cuMemcpyHtoDAsync_v2_ptsz(CUdeviceptr device, const void* host, std::size_t bytes,
+                                   CUstream stream) {
+    return to_device_async("cuMemcpyHtoDAsync_v2_ptsz", device, host, bytes, or_own(stream));
 }
 CUresult cuMemcpyDtoH_v2(void* host, CUdeviceptr device, std::size_t bytes) {
-    return to_host("cuMemcpyDtoH_v2", host, device, bytes);
+    return to_host("cuMemcpyDtoH_v2", host, device, bytes, nullptr, Until::Done);
 }
 CUresult cuMemcpyDtoH_v2_ptds(void* host, CUdeviceptr device, std::size_t bytes) {
-    return to_host("cuMemcpyDtoH_v2_ptds", host, device, bytes);
+    return to_host("cuMemcpyDtoH_v2_ptds", host, device, bytes, or_own(nullptr), Until::Done);
+}
+CUresult cuMemcpyDtoHAsync_v2(void* host, CUdeviceptr device, std::size_t bytes, CUstream stream) {
+    return to_host_async("cuMemcpyDtoHAsync_v2", host, device, bytes, stream);
+}
+CUresult cuMemcpyDtoHAsync_v2_ptsz(void* host, CUdeviceptr device, std::size_t bytes,
+                                   CUstream stream) {
+    return to_host_async("cuMemcpyDtoHAsync_v2_ptsz", host, device, bytes, or_own(stream));
+}
+CUresult cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from, std::size_t bytes) {
+    return within("cuMemcpyDtoD_v2", to, from, bytes, nullptr);
+}
+CUresult cuMemcpyDtoD_v2_ptds(CUdeviceptr to, CUdeviceptr from, std::size_t bytes) {
+    return within("cuMemcpyDtoD_v2_ptds", to, from, bytes, or_own(nullptr));
+}
+CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, std::size_t bytes,
+                              CUstream stream) {
+    return within("cuMemcpyDtoDAsync_v2", to, from, bytes, stream);
+}
+CUresult cuMemcpyDtoDAsync_v2_ptsz(CUdeviceptr to, CUdeviceptr from, std::size_t bytes,
+                                   CUstream stream) {
+    return within("cuMemcpyDtoDAsync_v2_ptsz", to, from, bytes, or_own(stream));
 }
 CUresult cuMemsetD8_v2(CUdeviceptr device, unsigned char value, std::size_t bytes) {
-    return fill("cuMemsetD8_v2", device, value, bytes);
+    return fill("cuMemsetD8_v2", device, value, bytes, nullptr);
 }
 CUresult cuMemsetD8_v2_ptds(CUdeviceptr device, unsigned char value, std::size_t bytes) {
-    return fill("cuMemsetD8_v2_ptds", device, value, bytes);
+    return fill("cuMemsetD8_v2_ptds", device, value, bytes, or_own(nullptr));
+}
+CUresult cuMemsetD8Async(CUdeviceptr device, unsigned char value, std::size_t bytes,
+                         CUstream stream) {
+    return fill("cuMemsetD8Async", device, value, bytes, stream);
+}
+CUresult cuMemsetD8Async_ptsz(CUdeviceptr device, unsigned char value, std::size_t bytes,
+                              CUstream stream) {
+    return fill("cuMemsetD8Async_ptsz", device, value, bytes, or_own(stream));
 }

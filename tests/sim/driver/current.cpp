@@ -39,7 +39,7 @@ CUresult with_context(const char* symbol, CUcontext context, Work&& work) {
     Call call(symbol);
     Driver* driver = call.driver();
     if (driver == nullptr) return call.done();
-    const std::lock_guard<std::mutex> lock(driver->mutex);
+    std::unique_lock<std::mutex> lock(driver->mutex);
     CUresult why = CUDA_ERROR_INVALID_CONTEXT;
     if (context == nullptr) {
         context = driver->usable_context(why);
@@ -47,15 +47,23 @@ CUresult with_context(const char* symbol, CUcontext context, Work&& work) {
         context = nullptr;
     }
     if (context == nullptr) return call.done(why);
-    return call.done(work(context), "device=%d", context->device);
+    return call.done(work(context, lock), "device=%d", context->device);
 }
 
 // The same for a query with one result pointer.
 template <typename Value, typename Answer>
 CUresult ask(const char* symbol, CUcontext context, Value* out, Answer&& answer) {
-    return with_context(symbol, context, [&](CUcontext found) {
+    return with_context(symbol, context, [&](CUcontext found, auto&) {
         if (out == nullptr) return CUDA_ERROR_INVALID_VALUE;
         *out = answer(found);
+        return CUDA_SUCCESS;
+    });
+}
+
+CUresult synchronise(const char* symbol, CUcontext context) {
+    return with_context(symbol, context, [](CUcontext found, std::unique_lock<std::mutex>& lock) {
+        Driver& driver = *Driver::get();
+        driver.wait(lock, driver.unfinished(found));
         return CUDA_SUCCESS;
     });
 }
@@ -94,12 +102,10 @@ CUresult cuCtxGetDevice_v2(CUdevice* device, CUcontext context) {
     return ask("cuCtxGetDevice_v2", context, device, [](CUcontext c) { return c->device; });
 }
 
-CUresult cuCtxSynchronize() {
-    return with_context("cuCtxSynchronize", nullptr, [](CUcontext) { return CUDA_SUCCESS; });
-}
+CUresult cuCtxSynchronize() { return synchronise("cuCtxSynchronize", nullptr); }
 
 CUresult cuCtxSynchronize_v2(CUcontext context) {
-    return with_context("cuCtxSynchronize_v2", context, [](CUcontext) { return CUDA_SUCCESS; });
+    return synchronise("cuCtxSynchronize_v2", context);
 }
 
 CUresult cuCtxGetApiVersion(CUcontext context, unsigned* version) {
@@ -115,7 +121,7 @@ CUresult cuCtxGetId(CUcontext context, unsigned long long* id) {
 }
 
 CUresult cuCtxGetExecAffinity(CUexecAffinityParam* affinity, CUexecAffinityType type) {
-    return with_context("cuCtxGetExecAffinity", nullptr, [&](CUcontext context) {
+    return with_context("cuCtxGetExecAffinity", nullptr, [&](CUcontext context, auto&) {
         if (affinity == nullptr) return CUDA_ERROR_INVALID_VALUE;
         if (type != CU_EXEC_AFFINITY_TYPE_SM_COUNT) return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
         affinity->type = type;

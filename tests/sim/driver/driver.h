@@ -12,7 +12,9 @@
 
 #include "tests/sim/driver/api.h"
 #include "tests/sim/driver/mps_client.h"
+#include "tests/sim/driver/streams.h"
 #include "tests/sim/driver/visible.h"
+#include "tests/sim/driver/work.h"
 #include "tests/sim/node/node.h"
 
 // The handles' types are cuda.h's, so they live outside the namespace.
@@ -26,12 +28,11 @@ struct CUctx_st {
     int mps_id;
     std::uint64_t own_bytes;
     bool primary;
-};
 
-struct CUstream_st {
-    CUcontext context;
-    unsigned flags;
-    int priority;
+    std::unique_ptr<CUstream_st> legacy = nullptr;                          // the NULL stream
+    std::map<unsigned long, std::unique_ptr<CUstream_st>> per_thread = {};  // by number of thread
+    std::set<CUstream> streams = {};                                        // the program's own
+    std::vector<sim::Leftover> leftovers = {};
 };
 
 namespace sim {
@@ -55,8 +56,10 @@ struct Device {
 
 struct Allocation {
     CUcontext context;
-    std::size_t bytes;   // as charged
-    std::size_t mapped;  // address space behind it
+    std::size_t bytes;
+    std::size_t charged;  // to the device
+    std::size_t mapped;   // address space behind it
+    bool on_host = false;
 };
 
 class Driver {
@@ -68,6 +71,7 @@ class Driver {
 
     // Every member below is guarded by this, but for what never changes after cuInit.
     std::mutex mutex;
+    Worker worker{mutex};
     Node node;
     std::vector<Device> devices;
     MpsClient mps;
@@ -75,7 +79,8 @@ class Driver {
     int client_priority = 0;
     std::set<CUcontext> contexts;
     std::set<CUcontext> destroyed;  // kept, so that an old handle never names a new context
-    std::set<CUstream> streams;
+    std::set<CUstream> streams;     // of all contexts
+    std::set<CUevent> events;
     std::map<CUdeviceptr, Allocation> allocations;
 
     bool valid(CUdevice device) const {
@@ -92,11 +97,25 @@ class Driver {
                             CUcontext& context);
     void destroy_context(CUcontext context);
 
+    // Streams. A handle may be one of the special ones; null and why if it names none.
+    CUstream find_stream(CUstream handle, CUresult& why);
+    CUstream add_stream(CUcontext context, unsigned flags, int priority);
+    void remove_stream(CUstream stream);
+    // Appends a task to what the stream has to do, and what CUDA's rules for the legacy default
+    // stream put before it. It also waits for `other`.
+    CUresult enqueue(CUstream stream, Task task, const WorkPtr& other = nullptr);
+    // What must be done before a stream counts as idle.
+    std::vector<WorkPtr> unfinished(CUstream stream) const;
+    // The same for all streams of a context.
+    std::vector<WorkPtr> unfinished(CUcontext context) const;
+    // Lets go of the lock until all of it is done.
+    void wait(std::unique_lock<std::mutex>& lock, const std::vector<WorkPtr>& works);
+
     // Bytes still free on the device for this process.
     std::uint64_t free_bytes(const Device& device) const;
-    CUresult allocate(CUcontext context, std::size_t bytes, CUdeviceptr& pointer);
-    CUresult release(CUdeviceptr pointer);
-    // Whether [pointer, pointer + bytes) lies in one allocation.
+    CUresult allocate(CUcontext context, std::size_t bytes, bool on_host, CUdeviceptr& pointer);
+    CUresult release(CUdeviceptr pointer, bool on_host);
+    // Whether [pointer, pointer + bytes) lies in one allocation, on the device or pinned.
     bool covers(CUdeviceptr pointer, std::size_t bytes) const;
 
   private:
@@ -105,6 +124,7 @@ class Driver {
     void apply_limits();
 
     unsigned long long next_context_id_ = 1;
+    unsigned long long next_stream_id_ = 1;
 };
 
 // The calling thread's stack of current contexts.
@@ -112,5 +132,7 @@ CUcontext current_context();
 bool push_current(CUcontext context);
 CUcontext pop_current();
 void set_current(CUcontext context);
+// A number of the calling thread that no other thread of the process ever has.
+unsigned long thread_number();
 
 }  // namespace sim

@@ -26,28 +26,32 @@ std::uint64_t Driver::free_bytes(const Device& device) const {
     return std::min(of_device, *device.limit - std::min(device.used, *device.limit));
 }
 
-CUresult Driver::allocate(CUcontext context, std::size_t bytes, CUdeviceptr& pointer) {
+CUresult Driver::allocate(CUcontext context, std::size_t bytes, bool on_host,
+                          CUdeviceptr& pointer) {
     if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
     Device& device = at(context->device);
     constexpr std::size_t kUnit = 512;
     if (bytes > device.memory) return CUDA_ERROR_OUT_OF_MEMORY;
-    const std::size_t charged = round_up(bytes, kUnit);
+    const std::size_t whole = round_up(bytes, kUnit);
+    const std::size_t charged = on_host ? 0 : whole;
     if (charged > free_bytes(device)) return CUDA_ERROR_OUT_OF_MEMORY;
     const std::size_t mapped = round_up(bytes, static_cast<std::size_t>(sysconf(_SC_PAGESIZE)));
     void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return CUDA_ERROR_OUT_OF_MEMORY;
     pointer = reinterpret_cast<CUdeviceptr>(memory);
-    allocations[pointer] = {context, charged, mapped};
+    allocations[pointer] = {context, whole, charged, mapped, on_host};
     device.used += charged;
     return CUDA_SUCCESS;
 }
 
-CUresult Driver::release(CUdeviceptr pointer) {
+CUresult Driver::release(CUdeviceptr pointer, bool on_host) {
     const auto found = allocations.find(pointer);
-    if (found == allocations.end()) return CUDA_ERROR_INVALID_VALUE;
+    if (found == allocations.end() || found->second.on_host != on_host) {
+        return CUDA_ERROR_INVALID_VALUE;
+    }
     munmap(reinterpret_cast<void*>(pointer), found->second.mapped);
-    at(found->second.context->device).used -= found->second.bytes;
+    at(found->second.context->device).used -= found->second.charged;
     allocations.erase(found);
     return CUDA_SUCCESS;
 }
@@ -67,7 +71,8 @@ using sim::Driver;
 
 namespace {
 
-CUresult allocate(const char* symbol, CUdeviceptr* pointer, std::size_t bytes) {
+CUresult allocate(const char* symbol, CUdeviceptr* pointer, std::size_t bytes,
+                  bool on_host = false) {
     Call call(symbol);
     Driver* driver = call.driver();
     if (driver == nullptr) return call.done();
@@ -75,21 +80,26 @@ CUresult allocate(const char* symbol, CUdeviceptr* pointer, std::size_t bytes) {
     CUresult result{};
     CUcontext context = driver->usable_context(result);
     if (context != nullptr) {
-        result = pointer != nullptr ? driver->allocate(context, bytes, *pointer)
+        result = pointer != nullptr ? driver->allocate(context, bytes, on_host, *pointer)
                                     : CUDA_ERROR_INVALID_VALUE;
     }
     return call.done(result, "bytes=%zu", bytes);
 }
 
-CUresult release(const char* symbol, CUdeviceptr pointer) {
+// Measured: cuMemFree waits for all streams, whichever context is current.
+CUresult release(const char* symbol, CUdeviceptr pointer, bool on_host = false) {
     Call call(symbol);
     Driver* driver = call.driver();
     if (driver == nullptr) return call.done();
-    const std::lock_guard<std::mutex> lock(driver->mutex);
+    std::unique_lock<std::mutex> lock(driver->mutex);
     CUresult result{};
-    if (driver->usable_context(result) == nullptr) return call.done(result);
-    return call.done(pointer == 0 ? CUDA_SUCCESS : driver->release(pointer), "pointer=%#llx",
-                     pointer);
+    CUcontext context = driver->usable_context(result);
+    if (context == nullptr) return call.done(result);
+    if (pointer != 0 || on_host) {
+        driver->wait(lock, driver->unfinished(context));
+        result = driver->release(pointer, on_host);
+    }
+    return call.done(result, "pointer=%#llx", pointer);
 }
 
 CUresult information(const char* symbol, std::uint64_t& free, std::uint64_t& total, bool usable) {
@@ -142,6 +152,16 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr* pointer, std::size_t* pitch, std::size_
 
 CUresult cuMemFree_v2(CUdeviceptr pointer) { return release("cuMemFree_v2", pointer); }
 CUresult cuMemFree(CUdeviceptr_v1 pointer) { return release("cuMemFree", pointer); }
+
+CUresult cuMemHostAlloc(void** pointer, std::size_t bytes, unsigned) {
+    return allocate("cuMemHostAlloc", reinterpret_cast<CUdeviceptr*>(pointer), bytes, true);
+}
+CUresult cuMemAllocHost_v2(void** pointer, std::size_t bytes) {
+    return allocate("cuMemAllocHost_v2", reinterpret_cast<CUdeviceptr*>(pointer), bytes, true);
+}
+CUresult cuMemFreeHost(void* pointer) {
+    return release("cuMemFreeHost", reinterpret_cast<CUdeviceptr>(pointer), true);
+}
 
 CUresult cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
     std::uint64_t values[2]{};

@@ -1,17 +1,13 @@
-// Modules and launches. One kernel does something: `smid_mask(unsigned* mask)` sets the bit of
-// every SM that it ran on, so that a program can count the SMs it really has.
+// Modules and the kernels in them.
+#include "tests/sim/driver/module.h"
+
 #include <algorithm>
 #include <cstring>
 #include <map>
 #include <set>
-#include <string>
 
 #include "tests/sim/driver/call.h"
 #include "tests/sim/driver/driver.h"
-
-struct CUfunc_st {
-    std::string name;
-};
 
 struct CUmod_st {
     std::string text;  // PTX; empty for any other image
@@ -28,49 +24,18 @@ std::set<CUmodule>& modules() {  // guarded by the driver's mutex
     return *all;
 }
 
-bool is_function(CUfunction function) {
+bool looks_like_ptx(const char* image) {
+    return std::strncmp(image, "//", 2) == 0 || image[0] == '.' || image[0] == '\n';
+}
+
+}  // namespace
+
+bool sim::is_function(CUfunction function) {
     return std::any_of(modules().begin(), modules().end(), [function](CUmodule module) {
         return std::any_of(module->functions.begin(), module->functions.end(),
                            [function](auto& each) { return &each.second == function; });
     });
 }
-
-bool looks_like_ptx(const char* image) {
-    return std::strncmp(image, "//", 2) == 0 || image[0] == '.' || image[0] == '\n';
-}
-
-CUresult mark_sms(const Driver& driver, CUcontext context, unsigned blocks, void** parameters) {
-    if (parameters == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    CUdeviceptr mask{};
-    std::memcpy(&mask, parameters[0], sizeof mask);
-    const unsigned sms = std::min(static_cast<unsigned>(context->usable_sms), blocks);
-    if (!driver.covers(mask, (sms + 31) / 32 * sizeof(unsigned))) {
-        return CUDA_ERROR_ILLEGAL_ADDRESS;
-    }
-    auto* words = reinterpret_cast<unsigned*>(mask);
-    for (unsigned sm = 0; sm < sms; ++sm) words[sm / 32] |= 1U << (sm % 32);
-    return CUDA_SUCCESS;
-}
-
-CUresult launch(const char* symbol, CUfunction function, const unsigned grid[3],
-                const unsigned block[3], void** parameters) {
-    Call call(symbol);
-    Driver* driver = call.driver();
-    if (driver == nullptr) return call.done();
-    const std::lock_guard<std::mutex> lock(driver->mutex);
-    CUresult result{};
-    CUcontext context = driver->usable_context(result);
-    if (context == nullptr) return call.done(result);
-    if (!is_function(function)) return call.done(CUDA_ERROR_INVALID_HANDLE);
-    const unsigned blocks = grid[0] * grid[1] * grid[2];
-    const unsigned threads = block[0] * block[1] * block[2];
-    if (blocks == 0 || threads == 0 || threads > 1024) return call.done(CUDA_ERROR_INVALID_VALUE);
-    if (function->name == "smid_mask") result = mark_sms(*driver, context, blocks, parameters);
-    return call.done(result, "kernel=%s blocks=%u threads=%u sms=%d", function->name.c_str(),
-                     blocks, threads, context->usable_sms);
-}
-
-}  // namespace
 
 CUresult cuModuleLoadData(CUmodule* module, const void* image) {
     Call call("cuModuleLoadData");
@@ -117,20 +82,4 @@ CUresult cuModuleGetLoadingMode(CUmoduleLoadingMode* mode) {
     if (mode == nullptr) return call.done(CUDA_ERROR_INVALID_VALUE);
     *mode = CU_MODULE_LAZY_LOADING;
     return call.done(CUDA_SUCCESS);
-}
-
-CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
-                        unsigned block_x, unsigned block_y, unsigned block_z, unsigned, CUstream,
-                        void** parameters, void**) {
-    const unsigned grid[] = {grid_x, grid_y, grid_z};
-    const unsigned block[] = {block_x, block_y, block_z};
-    return launch("cuLaunchKernel", function, grid, block, parameters);
-}
-
-CUresult cuLaunchKernel_ptsz(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
-                             unsigned block_x, unsigned block_y, unsigned block_z, unsigned,
-                             CUstream, void** parameters, void**) {
-    const unsigned grid[] = {grid_x, grid_y, grid_z};
-    const unsigned block[] = {block_x, block_y, block_z};
-    return launch("cuLaunchKernel_ptsz", function, grid, block, parameters);
 }

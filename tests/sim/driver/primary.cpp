@@ -8,7 +8,7 @@ using sim::Driver;
 
 namespace {
 
-// Runs `work(driver, device)` under the lock.
+// Runs `work(driver, device, lock)` under the lock.
 template <typename Work>
 CUresult on_device(const char* symbol, CUdevice ordinal, Work&& work) {
     Call call(symbol);
@@ -18,11 +18,15 @@ CUresult on_device(const char* symbol, CUdevice ordinal, Work&& work) {
     CUresult result{};
     int uses = 0;
     {
-        const std::lock_guard<std::mutex> lock(driver->mutex);
-        result = work(*driver, driver->at(ordinal));
+        std::unique_lock<std::mutex> lock(driver->mutex);
+        result = work(*driver, driver->at(ordinal), lock);
         uses = driver->at(ordinal).primary_uses;
     }
     return call.done(result, "device=%d uses=%d", ordinal, uses);
+}
+
+void finish_work(Driver& driver, const Device& device, std::unique_lock<std::mutex>& lock) {
+    if (device.primary != nullptr) driver.wait(lock, driver.unfinished(device.primary));
 }
 
 void end_primary(Driver& driver, Device& device) {
@@ -32,7 +36,8 @@ void end_primary(Driver& driver, Device& device) {
 }
 
 CUresult release(const char* symbol, CUdevice ordinal) {
-    return on_device(symbol, ordinal, [](Driver& driver, Device& device) {
+    return on_device(symbol, ordinal, [](Driver& driver, Device& device, auto& lock) {
+        if (device.primary_uses == 1) finish_work(driver, device, lock);
         if (device.primary_uses == 0) return CUDA_ERROR_INVALID_CONTEXT;
         if (--device.primary_uses == 0) end_primary(driver, device);
         return CUDA_SUCCESS;
@@ -40,14 +45,15 @@ CUresult release(const char* symbol, CUdevice ordinal) {
 }
 
 CUresult reset(const char* symbol, CUdevice ordinal) {
-    return on_device(symbol, ordinal, [](Driver& driver, Device& device) {
+    return on_device(symbol, ordinal, [](Driver& driver, Device& device, auto& lock) {
+        finish_work(driver, device, lock);
         end_primary(driver, device);
         return CUDA_SUCCESS;
     });
 }
 
 CUresult set_flags(const char* symbol, CUdevice ordinal, unsigned flags) {
-    return on_device(symbol, ordinal, [flags](Driver&, Device& device) {
+    return on_device(symbol, ordinal, [flags](Driver&, Device& device, auto&) {
         if ((flags & ~static_cast<unsigned>(CU_CTX_FLAGS_MASK)) != 0) {
             return CUDA_ERROR_INVALID_VALUE;
         }
@@ -59,17 +65,18 @@ CUresult set_flags(const char* symbol, CUdevice ordinal, unsigned flags) {
 }  // namespace
 
 CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice ordinal) {
-    return on_device("cuDevicePrimaryCtxRetain", ordinal, [&](Driver& driver, Device& device) {
-        if (context == nullptr) return CUDA_ERROR_INVALID_VALUE;
-        if (device.primary == nullptr) {
-            const CUresult result = driver.create_context(ordinal, device.primary_flags, 3020,
-                                                          std::nullopt, true, device.primary);
-            if (result != CUDA_SUCCESS) return result;
-        }
-        ++device.primary_uses;
-        *context = device.primary;
-        return CUDA_SUCCESS;
-    });
+    return on_device(
+        "cuDevicePrimaryCtxRetain", ordinal, [&](Driver& driver, Device& device, auto&) {
+            if (context == nullptr) return CUDA_ERROR_INVALID_VALUE;
+            if (device.primary == nullptr) {
+                const CUresult result = driver.create_context(ordinal, device.primary_flags, 3020,
+                                                              std::nullopt, true, device.primary);
+                if (result != CUDA_SUCCESS) return result;
+            }
+            ++device.primary_uses;
+            *context = device.primary;
+            return CUDA_SUCCESS;
+        });
 }
 
 CUresult cuDevicePrimaryCtxRelease(CUdevice ordinal) {
@@ -92,7 +99,7 @@ CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice ordinal, unsigned flags) {
 }
 
 CUresult cuDevicePrimaryCtxGetState(CUdevice ordinal, unsigned* flags, int* active) {
-    return on_device("cuDevicePrimaryCtxGetState", ordinal, [&](Driver&, Device& device) {
+    return on_device("cuDevicePrimaryCtxGetState", ordinal, [&](Driver&, Device& device, auto&) {
         if (flags == nullptr || active == nullptr) return CUDA_ERROR_INVALID_VALUE;
         *flags = device.primary_flags;
         *active = device.primary != nullptr ? 1 : 0;
