@@ -34,22 +34,22 @@ std::string device_of(std::string_view key, const std::vector<std::string>& uuid
     return "";
 }
 
+// MiB in one of a unit; nothing for units that the driver does not take.
+std::optional<double> unit_of(char letter) {
+    if (letter == 'M' || letter == 'm') return 1;
+    if (letter == 'G' || letter == 'g') return 1024;
+    return std::nullopt;
+}
+
 // In MiB; nullopt for what the driver does not take.
 std::optional<std::uint64_t> amount_of(std::string_view text) {
+    constexpr double kMost = 1e12;  // more than any device has, and exact as a double
     double number = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
     if (parsed.ec != std::errc{} || parsed.ptr == text.data() + text.size()) return std::nullopt;
-    if (!(number >= 0) || number > 1e12) return std::nullopt;
-    switch (*parsed.ptr) {
-        case 'M':
-        case 'm':
-            return static_cast<std::uint64_t>(number);
-        case 'G':
-        case 'g':
-            return static_cast<std::uint64_t>(number * 1024);
-        default:
-            return std::nullopt;
-    }
+    const auto unit = unit_of(*parsed.ptr);
+    if (!unit || !(number >= 0) || number * *unit > kMost) return std::nullopt;
+    return static_cast<std::uint64_t>(number * *unit);
 }
 
 struct Entry {

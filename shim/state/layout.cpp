@@ -18,12 +18,6 @@ std::uint64_t fnv1a(std::uint64_t hash, const char* bytes, std::size_t count) {
     return hash;
 }
 
-// The body need not be ours in size, so it is not taken as a Copy.
-std::uint64_t checksum_of(const char* copy, std::size_t body_size) {
-    const auto hash = fnv1a(0xcbf29ce484222325u, copy, offsetof(Copy, checksum));
-    return fnv1a(hash, copy + kHead, body_size);
-}
-
 template <std::size_t kWidth>
 void put(char (&field)[kWidth], std::string_view text) {
     const auto fitting = cut(text, kWidth);
@@ -74,6 +68,12 @@ Content unpack(const Copy& copy, Found& found) {
 }
 
 }  // namespace
+
+// The body need not be ours in size, so it is not taken as a Copy.
+std::uint64_t checksum_of(const char* copy, std::size_t body_size) {
+    const auto hash = fnv1a(0xcbf29ce484222325u, copy, offsetof(Copy, checksum));
+    return fnv1a(hash, copy + kHead, body_size);
+}
 
 const char* name(State state) {
     switch (state) {

@@ -99,6 +99,9 @@ Content decode(const char* slot, std::size_t slot_size, Found& found);
 // `record` with the identity of this process, ready to be written.
 Copy encode(const Record& record, const Identity& identity, std::uint64_t sequence);
 
+// FNV-1a of what Copy::checksum covers, of the copy at `copy` with a body of `body_size` bytes.
+std::uint64_t checksum_of(const char* copy, std::size_t body_size);
+
 FileHeader make_header();
 // Empty if files with this header can be read, else what is wrong ("not a records file").
 std::string unreadable(const FileHeader& header);
