@@ -48,12 +48,15 @@ std::vector<std::size_t> reachable(const Inventory& inventory) {
     return indices;
 }
 
+// The one of that beginning: what fits several names none of them (CUDA C++ Programming Guide,
+// "CUDA Environment Variables": enough digits to tell it apart), and "GPU-" alone names none
+// either.
 template <class Things>
 std::optional<std::size_t> by_beginning(const Things& things, std::string_view uuid) {
-    const auto found = std::find_if(things.begin(), things.end(), [&](const auto& thing) {
-        return thing.uuid.starts_with(uuid);
-    });
-    if (found == things.end()) return std::nullopt;
+    const auto fits = [&](const auto& thing) { return thing.uuid.starts_with(uuid); };
+    const auto found = std::find_if(things.begin(), things.end(), fits);
+    const bool only = std::count_if(things.begin(), things.end(), fits) == 1;
+    if (!only || uuid.size() <= std::string_view("GPU-").size()) return std::nullopt;
     return static_cast<std::size_t>(found - things.begin());
 }
 

@@ -19,8 +19,8 @@ struct Target {
 
 // What a value makes visible. Measured (H100, driver 580.159.04): entries are read up to the first
 // one that names no device; a number may have blanks around it and is read as by strtol(3) with
-// base 0 ("0x0" is device 0; what stands behind it is taken not to matter); a UUID may be cut
-// short; letters count as written; the empty value hides every device; a device named twice makes
+// base 0 ("0x0" is device 0, and so is "0abc"); a UUID may be cut short, but not to its "GPU-";
+// letters count as written; the empty value hides every device; a device named twice makes
 // cuInit answer CUDA_ERROR_INVALID_DEVICE. Devices that NVML cannot open are not counted: the
 // driver has no numbers for those that this process may not use.
 struct Visible {

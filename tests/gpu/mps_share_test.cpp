@@ -75,12 +75,17 @@ TEST_F(Share, MeasuredOnAnH100) {
 }
 
 TEST_F(Share, WhatIsNoPercentageIsTheWholeDevice) {
-    for (const char* text : {"0", "-5", "abc", "", "100", "140"}) {
+    for (const char* text : {"0", "-5", "abc", "", "100", "140", "nan", "inf"}) {
         EXPECT_EQ(sms(text), part().sms) << '"' << text << '"';
     }
 }
 
-TEST_F(Share, WhatFollowsTheNumberIsIgnored) { EXPECT_EQ(sms("25%"), sms("25")); }
+TEST_F(Share, IsReadAsByStrtod) {
+    for (const char* text : {"25%", "25,5", " 25", "+25", "025", "2.5e1", "0x19"}) {
+        EXPECT_EQ(sms(text), sms("25")) << '"' << text << '"';
+    }
+    EXPECT_EQ(sms("1e-9"), sms("1"));
+}
 
 TEST_F(Share, AttributeAffinityAndSmsThatRunAgree) {
     for (const char* percentage : {"25", "50", "100"}) {

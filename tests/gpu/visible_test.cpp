@@ -49,6 +49,18 @@ TEST(Visible, BlanksAndHexadecimalAreRead) {
     EXPECT_EQ(devices("0x0"), 1);
 }
 
+TEST(Visible, WhatFollowsANumberIsIgnored) {
+    for (const char* list : {"0abc", "0.5", "0;1", "0,junk", "+0", "-0", "00"}) {
+        EXPECT_EQ(devices(list), 1) << list;
+    }
+    EXPECT_EQ(devices(beyond() + "abc"), kNone);
+}
+
+TEST(Visible, ALeadingZeroMakesANumberOctal) {
+    if (part().count > 8) GTEST_SKIP() << "has a device 8";
+    EXPECT_EQ(devices("010"), kNone);
+}
+
 TEST(Visible, TheSameGpuTwiceIsAnError) {
     EXPECT_EQ(devices("0,0"), kTwice);
     EXPECT_EQ(devices(part().uuid + "," + part().uuid), kTwice);
@@ -63,8 +75,8 @@ TEST(Visible, AUuidNamesAGpuAndSoDoesItsBeginning) {
 TEST(Visible, AUuidThatIsNotThereOrNotWrittenSoNamesNothing) {
     EXPECT_EQ(devices("GPU-ffffffff"), kNone);
     EXPECT_EQ(devices("MIG-1234"), kNone);
+    EXPECT_EQ(devices("GPU-"), kNone);
     EXPECT_EQ(devices("gpu-" + part().uuid.substr(4)), kNone);
-    EXPECT_EQ(devices(part().uuid.substr(4)), kNone);
 }
 
 TEST(Visible, TheOrderOfTheListIsTheOrderOfTheDevices) {

@@ -42,6 +42,11 @@ TEST(Visible, ReadsAListAsTheDriverDoesOnANodeWithOneGpu) {
         {"0,-1", {0}},
         {"gpu-aaaaaaaa", {}},
         {"aaaaaaaa-0000", {}},
+        {"GPU-", {}},
+        {"0abc", {0}},
+        {"0;1", {0}},
+        {"1abc", {}},
+        {"010", {}},
     };
     for (const Case& one : cases) {
         const Visible visible = read_visible(one.value, inventory_of(1));

@@ -18,7 +18,8 @@ VisibleDevice whole_or_first(const Node& node, std::size_t gpu) {
     return {gpu, std::nullopt};
 }
 
-// The one device whose UUID begins with `text`; none if several do.
+// The one device whose UUID begins with `text`; none if several do, or if `text` is "GPU-" or
+// "MIG-" alone.
 template <typename Visit>
 Found only_match(Visit&& each, const std::string& text) {
     Found found;
@@ -29,7 +30,7 @@ Found only_match(Visit&& each, const std::string& text) {
             ++matches;
         }
     });
-    return matches == 1 ? found : std::nullopt;
+    return matches == 1 && text.size() > 4 ? found : std::nullopt;
 }
 
 Found by_gpu_uuid(const Node& node, const std::string& text) {
@@ -65,7 +66,7 @@ Found by_index(const Node& node, const std::string& text) {
     char* end = nullptr;
     errno = 0;
     const long index = std::strtol(text.c_str(), &end, 0);
-    if (end == text.c_str() || *end != '\0' || errno != 0) return std::nullopt;
+    if (end == text.c_str() || errno != 0) return std::nullopt;  // what follows is ignored
     if (index < 0 || static_cast<std::size_t>(index) >= node.gpus.size()) return std::nullopt;
     return whole_or_first(node, cuda_order(node)[static_cast<std::size_t>(index)]);
 }
