@@ -43,7 +43,7 @@ class Planner {
         plan_.share = partition_.share;
         for (const auto step :
              {&Planner::pass_over_nvidia, &Planner::choose_devices, &Planner::choose_cus,
-              &Planner::respect_masks, &Planner::limit_memory}) {
+              &Planner::respect_masks, &Planner::limit_memory, &Planner::provide_for_hidden}) {
             if (auto refusal = (this->*step)()) return *refusal;
         }
         return plan_;
@@ -91,11 +91,10 @@ class Planner {
         return std::nullopt;
     }
 
+    static DeviceLimit unlimited(const Gpu& gpu) { return {gpu, {}, gpu.cus, std::nullopt}; }
+
     void add_devices(const std::vector<std::size_t>& places) {
-        for (const std::size_t place : places) {
-            const Gpu& gpu = gpus_[place];
-            plan_.devices.push_back({gpu, {}, gpu.cus, std::nullopt});
-        }
+        for (const std::size_t place : places) plan_.devices.push_back(unlimited(gpus_[place]));
     }
 
     void narrow() {
@@ -124,22 +123,42 @@ class Planner {
 
     Step choose_cus() {
         for (DeviceLimit& device : plan_.devices) {
-            Or<Part> part;
-            if (partition_.cu_mask) {
-                part = part_of(*partition_.cu_mask, device.gpu);
-            } else if (partition_.share || partition_.cu) {
-                part = part_by_number(device.gpu);
-            } else {
-                continue;
-            }
-            if (const Refusal* refusal = refusal_of(part)) return *refusal;
-            device.mask = std::get<Part>(part).mask;
-            device.cus = std::get<Part>(part).cus;
+            if (auto refusal = choose_cus_of(device, &plan_.pool)) return refusal;
         }
         return std::nullopt;
     }
 
-    Or<Part> part_by_number(const Gpu& gpu) {
+    Step choose_cus_of(DeviceLimit& device, std::vector<PoolUse>* uses) {
+        Or<Part> part;
+        if (partition_.cu_mask) {
+            part = part_of(*partition_.cu_mask, device.gpu);
+        } else if (partition_.share || partition_.cu) {
+            part = part_by_number(device.gpu, uses);
+        } else {
+            return std::nullopt;
+        }
+        if (const Refusal* refusal = refusal_of(part)) return *refusal;
+        device.mask = std::get<Part>(part).mask;
+        device.cus = std::get<Part>(part).cus;
+        return std::nullopt;
+    }
+
+    // Not by HSA_CU_MASK, which ROCr itself keeps, by the numbers of a list that nobody knows yet.
+    Step provide_for_hidden() {
+        if (!partition_.devices.empty()) return std::nullopt;
+        for (const Gpu& gpu : gpus_) {
+            const bool seen = std::any_of(
+                plan_.devices.begin(), plan_.devices.end(),
+                [&](const DeviceLimit& device) { return device.gpu.place == gpu.place; });
+            if (seen) continue;
+            DeviceLimit device = unlimited(gpu);
+            if (choose_cus_of(device, nullptr) || limit_memory_of(device)) continue;
+            plan_.hidden.push_back(std::move(device));
+        }
+        return std::nullopt;
+    }
+
+    Or<Part> part_by_number(const Gpu& gpu, std::vector<PoolUse>* uses) {
         const double cus = asked_cus(partition_, gpu);
         const unsigned least = least_cus(gpu);
         if (cus > gpu.cus) {
@@ -154,7 +173,8 @@ class Planner {
                           "\" (cu = " + std::to_string(least) + ")");
         }
         const std::optional<std::size_t> slot = own_slot();
-        return slot ? part_of_slot(*slot, gpu) : Or<Part>(lone(gpu, partition_.distribution, cus));
+        return slot ? part_of_slot(*slot, gpu, uses)
+                    : Or<Part>(lone(gpu, partition_.distribution, cus));
     }
 
     static std::string why_least(const Gpu& gpu) {
@@ -170,7 +190,7 @@ class Planner {
         return std::nullopt;
     }
 
-    Or<Part> part_of_slot(std::size_t own, const Gpu& gpu) {
+    Or<Part> part_of_slot(std::size_t own, const Gpu& gpu, std::vector<PoolUse>* uses) {
         std::vector<double> asks;
         for (const Partition& slot : pool_->slots) {
             const double ask = is_on(slot, gpu) ? asked_cus(slot, gpu) : 0;
@@ -187,9 +207,11 @@ class Planner {
             return refuse("the slots of " + pool_->name + " on " + describe(gpu) +
                           " ask for more CUs than it has: lower some, or set oversubscribe = true");
         }
-        PoolUse use{gpu.place, {}, division->idle};
-        for (const Part& part : division->parts) use.cus.push_back(part.cus);
-        plan_.pool.push_back(std::move(use));
+        if (uses != nullptr) {
+            PoolUse use{gpu.place, {}, division->idle};
+            for (const Part& part : division->parts) use.cus.push_back(part.cus);
+            uses->push_back(std::move(use));
+        }
         return std::move(division->parts[own]);
     }
 
@@ -266,23 +288,28 @@ class Planner {
     }
 
     Step limit_memory() {
-        if (!partition_.memory) return std::nullopt;
         for (DeviceLimit& device : plan_.devices) {
-            const auto& amount = partition_.memory->amount;
-            const auto* percent = std::get_if<double>(&amount);
-            if (percent != nullptr && device.gpu.vram == 0) {
-                return refuse("memory: the kernel does not tell how much memory " +
-                              describe(device.gpu) + " has: write the limit in GiB");
-            }
-            const auto bytes = percent == nullptr
-                                   ? std::get<std::uint64_t>(amount)
-                                   : static_cast<std::uint64_t>(
-                                         *percent / 100 * static_cast<double>(device.gpu.vram));
-            if (bytes < kMebibyte) {
-                return refuse("memory: the limit is below 1 MiB: ask for more");
-            }
-            device.memory = bytes / kMebibyte * kMebibyte;
+            if (auto refusal = limit_memory_of(device)) return refusal;
         }
+        return std::nullopt;
+    }
+
+    Step limit_memory_of(DeviceLimit& device) const {
+        if (!partition_.memory) return std::nullopt;
+        const auto& amount = partition_.memory->amount;
+        const auto* percent = std::get_if<double>(&amount);
+        if (percent != nullptr && device.gpu.vram == 0) {
+            return refuse("memory: the kernel does not tell how much memory " +
+                          describe(device.gpu) + " has: write the limit in GiB");
+        }
+        const auto bytes =
+            percent == nullptr
+                ? std::get<std::uint64_t>(amount)
+                : static_cast<std::uint64_t>(*percent / 100 * static_cast<double>(device.gpu.vram));
+        if (bytes < kMebibyte) {
+            return refuse("memory: the limit is below 1 MiB: ask for more");
+        }
+        device.memory = bytes / kMebibyte * kMebibyte;
         return std::nullopt;
     }
 
@@ -295,9 +322,16 @@ class Planner {
 
 }  // namespace
 
+std::vector<DeviceLimit> Plan::limits() const {
+    std::vector<DeviceLimit> all = devices;
+    all.insert(all.end(), hidden.begin(), hidden.end());
+    return all;
+}
+
 bool Plan::masks() const {
-    return std::any_of(devices.begin(), devices.end(),
-                       [](const DeviceLimit& device) { return !device.mask.empty(); });
+    const auto masked = [](const DeviceLimit& device) { return !device.mask.empty(); };
+    return std::any_of(devices.begin(), devices.end(), masked) ||
+           std::any_of(hidden.begin(), hidden.end(), masked);
 }
 
 std::string asked_text(const Partition& partition) {

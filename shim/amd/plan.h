@@ -38,6 +38,10 @@ struct PoolUse {
 
 struct Plan {
     std::vector<DeviceLimit> devices;  // in the order of the list that ROCr will show
+    std::vector<DeviceLimit> hidden;   // where the policy names no device, what holds on the GPUs
+                                       // that are not in that list: a program may change the list
+                                       // and initialise ROCr again; less those on which this
+                                       // cannot be had
     host::Edits lasting;  // ROCR_VISIBLE_DEVICES, and lists that HIP and OpenCL count within it;
                           // they stay, so that what the program asks later agrees
     std::optional<double> share;  // what the policy asks, as a percentage
@@ -45,6 +49,8 @@ struct Plan {
     std::vector<PoolUse> pool;    // of a pool's slot with a share or a number of CUs
     std::vector<std::string> notes;
 
+    // Those of `devices`, then those that are hidden.
+    std::vector<DeviceLimit> limits() const;
     // Whether queues have to get masks.
     bool masks() const;
 };

@@ -113,10 +113,11 @@ int Queues::create(const kfd::Call& call) {
     const DeviceLimit* const limit = find(request.gpu_id);
     if (limit == nullptr) {
         events_.not_masked(
-            "a queue on a GPU that the policy does not give to this process (KFD id " +
+            "a queue on a GPU that the policy does not give to this process, or on which it "
+            "cannot be kept (KFD id " +
             std::to_string(request.gpu_id) +
-            "): it was initialised by a way that passes ration by; link it to the HSA "
-            "runtime dynamically");
+            "): leave ROCR_VISIBLE_DEVICES as it is at the first use of a GPU, and link the HSA "
+            "runtime dynamically, or it passes ration by");
         errno = EPERM;
         return -1;
     }

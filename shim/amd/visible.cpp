@@ -1,6 +1,7 @@
 #include "shim/amd/visible.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
@@ -17,6 +18,13 @@ std::string lower(std::string_view text) {
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 'a' - 'A');
     }
     return result;
+}
+
+std::string trimmed(const std::string& text) {
+    constexpr const char* kSpace = " \t\n\v\f\r";
+    const std::size_t begin = text.find_first_not_of(kSpace);
+    if (begin == std::string::npos) return "";
+    return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
 }
 
 std::vector<std::string> split(const std::string& text) {
@@ -43,13 +51,13 @@ std::optional<std::size_t> by_uuid(const std::string& entry, const std::vector<G
 }
 
 std::optional<std::size_t> rocr_entry(const std::string& text, const std::vector<Gpu>& gpus) {
-    const std::string entry = lower(text);
+    const std::string entry = lower(trimmed(text));
     if (entry.starts_with('g')) return by_uuid(entry, gpus);
     char* end = nullptr;
-    const long number = strtol(entry.c_str(), &end, 0);
+    const auto number = static_cast<std::int32_t>(strtol(entry.c_str(), &end, 0));
     if (entry.empty() || *end != '\0') return std::nullopt;
     for (std::size_t i = 0; i < gpus.size(); ++i) {
-        if (number >= 0 && gpus[i].index == static_cast<unsigned long>(number)) return i;
+        if (number >= 0 && gpus[i].index == static_cast<unsigned>(number)) return i;
     }
     return std::nullopt;
 }

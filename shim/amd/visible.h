@@ -23,9 +23,10 @@ struct Visible {
 };
 
 // What ROCr makes visible of `gpus`, which are in PCI order. Entries count up to the first one that
-// names no GPU or one that was named before: a number, base 0, in the order of the KFD nodes, or
-// the beginning, of 5 characters at least, of a UUID in either case. Nothing is visible if the
-// value is empty. (RvdFilter in ROCr's amd_filter_device.cpp.)
+// names no GPU or one that was named before: a number, base 0 and cut to 32 bits, in the order of
+// the KFD nodes, or the beginning, of 5 characters at least, of a UUID in either case. Blanks
+// around an entry do not count. Nothing is visible if the value is empty. (RvdFilter in ROCr's
+// amd_filter_device.cpp; run: ROCr 5.2.3.)
 Visible read_rocr_list(const std::optional<std::string>& value, const std::vector<Gpu>& gpus);
 
 // What HIP keeps of that. Entries count up to the first one that is not exactly a number in the

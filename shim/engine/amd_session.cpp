@@ -30,7 +30,7 @@ std::optional<std::string> variable(const std::string& name) {
 
 amd::Quota::Limits memory_of(const amd::Plan& plan) {
     amd::Quota::Limits limits;
-    for (const DeviceLimit& device : plan.devices) {
+    for (const DeviceLimit& device : plan.limits()) {
         if (device.memory) limits[device.gpu.gpu_id] = *device.memory;
     }
     return limits;
@@ -59,7 +59,7 @@ AmdSession::AmdSession(const ration_front& front, AmdSession* former, Findings f
       overlay_({}, ruling_.plan.lasting),
       queues_(
           ioctl_, [this](int descriptor) { return device_file_.is(descriptor); },
-          ruling_.plan.devices,
+          ruling_.plan.limits(),
           {[this] { granted(); }, [this](const std::string& line) { not_masked(line); },
            [this](const std::string& line) { complain(line); }},
           ruling_.on_error == policy::OnError::kWarn),

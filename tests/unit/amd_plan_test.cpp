@@ -101,6 +101,41 @@ TEST_F(PlanTest, OnlyTheGpusThatThisProcessSees) {
     EXPECT_EQ(made.devices[0].gpu.place, 1U);
 }
 
+TEST_F(PlanTest, GpusThatTheProcessMaySeeLaterGetTheShareToo) {
+    partition_.share = 2;
+    partition_.memory = policy::Memory{25.0};
+    gpus_ = {mi210(0), navi21(), mi300x()};
+    for (unsigned i = 0; i < gpus_.size(); ++i) gpus_[i].index = gpus_[i].place = i;
+    gpus_.push_back(mi210(3));
+    environment_["ROCR_VISIBLE_DEVICES"] = "3";
+    const Plan made = plan();
+    ASSERT_EQ(made.devices.size(), 1U);
+    ASSERT_EQ(made.hidden.size(), 1U) << "the others can give no such share";
+    EXPECT_EQ(made.hidden[0].gpu.place, 0U);
+    EXPECT_EQ(made.hidden[0].cus, 2U);
+    EXPECT_EQ(made.hidden[0].memory, 16ULL << 30U);
+    EXPECT_EQ(made.limits().size(), 2U);
+    EXPECT_EQ(made.limits()[0].gpu.place, 3U);
+    environment_["ROCR_VISIBLE_DEVICES"] = "";
+    EXPECT_THAT(plan().devices, IsEmpty());
+    EXPECT_TRUE(plan().masks());
+}
+
+TEST_F(PlanTest, GpusThatThePolicyDoesNotNameGetNothing) {
+    partition_.share = 25;
+    choose(partition_, "1");
+    EXPECT_THAT(plan().hidden, IsEmpty());
+}
+
+TEST_F(PlanTest, APoolsUseIsThatOfTheGpusThatAreSeen) {
+    take_slot({50, 50}, 1);
+    environment_["ROCR_VISIBLE_DEVICES"] = "1";
+    const Plan made = plan();
+    ASSERT_EQ(made.hidden.size(), 1U);
+    EXPECT_EQ(made.hidden[0].mask, made.devices[0].mask);
+    EXPECT_EQ(made.pool.size(), 1U);
+}
+
 TEST_F(PlanTest, NoGpuIsNoMistake) {
     partition_.share = 25;
     gpus_.clear();

@@ -51,7 +51,18 @@ TEST(RocrList, EndsAtWhatNamesNoGpuOrIsRepeated) {
     EXPECT_THAT(rocr("1,1,0"), ElementsAre(1));
     EXPECT_THAT(rocr("1,-1,0"), ElementsAre(1));
     EXPECT_THAT(rocr("1,x,0"), ElementsAre(1));
-    EXPECT_THAT(rocr("1,2 ,0"), ElementsAre(1));
+    EXPECT_THAT(rocr("1,2 3,0"), ElementsAre(1));
+    EXPECT_THAT(rocr("1, ,0"), ElementsAre(1));
+}
+
+TEST(RocrList, PassesOverBlanks) { EXPECT_THAT(rocr("1,2 ,\t0"), ElementsAre(1, 2, 0)); }
+
+TEST(RocrList, CutsNumbersTo32Bits) {
+    EXPECT_THAT(rocr("4294967296"), ElementsAre(0));
+    EXPECT_THAT(rocr("4294967297,0"), ElementsAre(1, 0));
+    EXPECT_THAT(rocr("-4294967295"), ElementsAre(1));
+    EXPECT_THAT(rocr("2147483648"), IsEmpty());
+    EXPECT_THAT(rocr("9223372036854775808"), IsEmpty()) << "strtol answers all ones";
 }
 
 TEST(RocrList, ReadsNumbersWithBaseZero) { EXPECT_THAT(rocr("0x3, 01"), ElementsAre(3, 1)); }

@@ -1,6 +1,7 @@
 /* HSA without HIP: queues of every type on the first GPU, a mask of the program's own, a barrier.
  *
- * hsa_queues [MASK]; hsa_queues --orphan does it in a thread whose main thread has ended.
+ * hsa_queues [MASK]; hsa_queues --orphan does it in a thread whose main thread has ended;
+ * hsa_queues --then LIST does it a second time with another ROCR_VISIBLE_DEVICES.
  */
 #include <hsa/hsa.h>
 #include <hsa/hsa_ext_amd.h>
@@ -110,6 +111,10 @@ static void* orphan(void* main_thread) {
 int main(int argc, char** argv) {
     static pthread_t main_thread;
     pthread_t other;
+    if (argc > 2 && strcmp(argv[1], "--then") == 0) {
+        const int first = use_queues(NULL);
+        return setenv("ROCR_VISIBLE_DEVICES", argv[2], 1) + first + use_queues(NULL);
+    }
     if (argc < 2 || strcmp(argv[1], "--orphan") != 0) return use_queues(argc > 1 ? argv[1] : NULL);
     main_thread = pthread_self();
     if (pthread_create(&other, NULL, orphan, &main_thread) != 0) return 1;

@@ -78,6 +78,17 @@ class Confined(unittest.TestCase):
             run = node.run("hsa_queues", "--orphan")
         self.all_have(run, QUARTER["mi210"])
 
+    def test_a_share_holds_where_the_program_changes_its_list_of_devices(self):
+        with Node("mi210,navi21", ROCR_VISIBLE_DEVICES="0") as node:
+            node.partition(SHARE)
+            run = node.run("hsa_queues", "--then", "1")
+        self.works(run)
+        self.masked_from_the_start(run)
+        for gpu, model in enumerate(["mi210", "navi21"]):
+            masks = [queue.masks[0]["engines"] for queue in run.compute_queues if queue.gpu == gpu]
+            self.assertTrue(masks)
+            self.assertEqual(masks, [QUARTER[model]] * len(masks))
+
     def test_openmp(self):
         support.require(self, "openmp")
         with Node("mi50") as node:
