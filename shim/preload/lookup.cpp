@@ -16,9 +16,6 @@ namespace ration::front {
 namespace {
 
 void* address_for_program(unsigned row, void* real_address) {
-    // ioctl is not remembered: who asks libc for its own must not make others pass by what another
-    // preloaded library does in between.
-    if (library_of(row) == Library::LIBC) return exported(row);
     remember(row, real_address);
     return hand_out(row, real_address);
 }
@@ -33,10 +30,18 @@ void* what_follows_us(unsigned row) {
     return address;
 }
 
+// libc's own becomes ours; another library's is what the program asks for, and comes to us by
+// itself. Nothing is remembered: who asks libc for its own must not make others pass by what
+// another preloaded library does in between.
+void* ioctl_for_program(unsigned row, void* address) {
+    return objects::is_in(Library::LIBC, address) ? exported(row) : address;
+}
+
 // dlsym for the names of hooks.def, called in place of libc's by the jump in stubs.S.
 void* look_up(void* handle, const char* name) {
     const auto row = static_cast<unsigned>(row_of(name));
     void* address = libc::real_dlsym()(handle, name);
+    if (library_of(row) == Library::LIBC) return ioctl_for_program(row, address);
     // A search of the global scope met ourselves. Without us it would have gone on.
     if (address == exported(row)) address = what_follows_us(row);
     if (address == nullptr || !stands_for(row, address)) return address;

@@ -1,5 +1,5 @@
 /* Another preloaded library with an ioctl of its own is called once for each call, whichever of us
- * comes first. */
+ * comes first, and whoever asks it for its own gets that. */
 #include <linux/kd.h>
 #include <sys/ioctl.h>
 
@@ -15,5 +15,16 @@ int main(void) {
     CHECK(ioctl(pipes[0], FIONREAD, &waiting) == 0 && waiting == 3);
     CHECK(ioctl(pipes[0], KDGETMODE, &waiting) == -1 && errno == ENOTTY);
     CHECK(*calls == before + 2);
+
+    Dl_info info;
+    CHECK(dladdr(calls, &info) != 0);
+    void* const library = dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD);
+    CHECK(library != NULL);
+    void* const its_own = dlsym(library, "ioctl");
+    CHECK(lies_in(its_own, "libioctl_of_its_own.so"));
+    CHECK(((int (*)(int, unsigned long, ...))its_own)(pipes[0], FIONREAD, &waiting) == 0);
+    CHECK(*calls == before + 3);
+    CHECK(lies_in(dlsym(dlopen("libc.so.6", RTLD_NOW), "ioctl"), "libration.so"));
+    CHECK(dlsym(RTLD_DEFAULT, "ioctl") == (void*)&ioctl);
     return 0;
 }
