@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
+
+#include "shim/amd/program_memory.h"
 
 namespace ration::amd {
 namespace {
@@ -44,11 +47,14 @@ bool runs_work_groups(std::uint32_t type) {
     return type == KFD_IOC_QUEUE_TYPE_COMPUTE || type == KFD_IOC_QUEUE_TYPE_COMPUTE_AQL;
 }
 
-// What a program's request holds; empty where the kernel is to say that it is malformed.
-Mask mask_of(const kfd_ioctl_set_cu_mask_args& request) {
-    if (request.num_cu_mask % kBitsPerWord != 0 || request.cu_mask_ptr == 0) return {};
+// What a program's request holds; empty where the kernel is to say that it is malformed. nullopt:
+// it cannot be read.
+std::optional<Mask> mask_of(const kfd_ioctl_set_cu_mask_args& request) {
+    if (request.num_cu_mask % kBitsPerWord != 0 || request.cu_mask_ptr == 0) return Mask{};
+    Mask mask(std::min(request.num_cu_mask, kMostBits) / kBitsPerWord);
     const auto* const words = reinterpret_cast<const std::uint32_t*>(request.cu_mask_ptr);
-    return {words, words + std::min(request.num_cu_mask, kMostBits) / kBitsPerWord};
+    if (!copy_from_program(mask.data(), words, mask.size() * sizeof *words)) return std::nullopt;
+    return mask;
 }
 
 std::string bits_text(const Mask& mask) { return "CU mask " + hexadecimal(mask); }
@@ -142,7 +148,12 @@ int Queues::create(const kfd::Call& call) {
 
 int Queues::set_mask(const kfd::Call& call) {
     const auto& request = call.as<kfd_ioctl_set_cu_mask_args>();
-    const Mask asked = mask_of(request);
+    const std::optional<Mask> read = mask_of(request);
+    if (!read) {
+        errno = EFAULT;
+        return -1;
+    }
+    const Mask& asked = *read;
     const std::lock_guard lock(mutex_);
     const auto found = queues_.find(request.queue_id);
     if (asked.empty()) return kfd::pass(real_, call);

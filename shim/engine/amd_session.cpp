@@ -10,6 +10,7 @@
 #include <new>
 
 #include "shim/amd/grant.h"
+#include "shim/amd/program_memory.h"
 #include "shim/engine/amd_hooks.h"
 #include "shim/engine/amd_trial.h"
 #include "shim/engine/log.h"
@@ -233,6 +234,10 @@ int AmdSession::ioctl(const amd::kfd::Call& call) {
     }
     if (refused()) {
         errno = EPERM;
+        return -1;
+    }
+    if (!amd::can_read(call.argument, _IOC_SIZE(call.number))) {
+        errno = EFAULT;
         return -1;
     }
     switch (request) {

@@ -5,6 +5,7 @@ ration_unit_test(amd_test
         amd_engine_masks_test.cpp
         amd_mask_variables_test.cpp
         amd_plan_test.cpp
+        amd_program_memory_test.cpp
         amd_queues_test.cpp
         amd_quota_test.cpp
         amd_share_test.cpp

@@ -255,6 +255,13 @@ class Confined(unittest.TestCase):
                     for xcc in slot["engines"]:
                         self.assertEqual(len({engine.bit_count() for engine in xcc}), 1)
 
+    def test_bad_pointers_are_answered_as_by_the_kernel(self):
+        with Node("mi210") as node:
+            node.partition(SHARE + '\nmemory = "1GiB"')
+            run = node.run("kfd_pointers")
+        self.assertEqual(run.code, 0, run.complaints)
+        self.assertEqual(set(run.report.values()), {"EFAULT"}, run.report)
+
     def test_memory(self):
         with Node("mi210") as node:
             node.partition('memory = "1GiB"')
