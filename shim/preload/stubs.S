@@ -1,9 +1,10 @@
 /* The exported symbols: one indirect jump for each hook, dlsym, and ioctl.
  *
- * In assembly because all must leave the stack and every argument register exactly as the program
- * set them, in unoptimised builds too: dlsym's behaviour depends on its return address, by which the
- * loader knows the caller (RTLD_NEXT, RTLD_DEFAULT), and ioctl takes what its caller passed, whatever
- * that is.
+ * In assembly because all must leave the stack and the arguments exactly as the program set them, in
+ * unoptimised builds too: dlsym's behaviour depends on its return address, by which the loader knows
+ * the caller (RTLD_NEXT, RTLD_DEFAULT), and ioctl takes what its caller passed, whatever that is. The
+ * first ioctl of a process has to find the next one before it jumps there: it keeps all registers that
+ * pass integers and pointers. (None passes a floating-point number, so those are not kept.)
  *
  * ioctl serves every program, not those with a GPU alone: requests of another type than 'K' (bits 8 to
  * 15 of the number, asm-generic/ioctl.h) leave by the next ioctl's address, and so do those without a
@@ -70,15 +71,23 @@ ration_first_ioctl:
         .cfi_adjust_cfa_offset 8
         pushq   %rdx
         .cfi_adjust_cfa_offset 8
-        pushq   %rax
+        pushq   %rcx
         .cfi_adjust_cfa_offset 8
-        subq    $8, %rsp                /* calls need 16-byte alignment */
+        pushq   %r8
+        .cfi_adjust_cfa_offset 8
+        pushq   %r9
+        .cfi_adjust_cfa_offset 8
+        pushq   %rax                    /* the seventh: the stack is aligned for a call */
         .cfi_adjust_cfa_offset 8
         call    ration_find_ioctl
-        addq    $8, %rsp
-        .cfi_adjust_cfa_offset -8
         movq    %rax, %r11
         popq    %rax
+        .cfi_adjust_cfa_offset -8
+        popq    %r9
+        .cfi_adjust_cfa_offset -8
+        popq    %r8
+        .cfi_adjust_cfa_offset -8
+        popq    %rcx
         .cfi_adjust_cfa_offset -8
         popq    %rdx
         .cfi_adjust_cfa_offset -8
@@ -169,19 +178,23 @@ dlsym:
 ration_first_ioctl:
         .cfi_startproc
         BTI_C
-        stp     x29, x30, [sp, #-48]!
-        .cfi_adjust_cfa_offset 48
+        stp     x29, x30, [sp, #-80]!
+        .cfi_adjust_cfa_offset 80
         .cfi_rel_offset x29, 0
         .cfi_rel_offset x30, 8
         stp     x0, x1, [sp, #16]
-        str     x2, [sp, #32]
+        stp     x2, x3, [sp, #32]
+        stp     x4, x5, [sp, #48]
+        stp     x6, x7, [sp, #64]
         mov     x29, sp
         bl      ration_find_ioctl
         mov     x16, x0
-        ldr     x2, [sp, #32]
+        ldp     x6, x7, [sp, #64]
+        ldp     x4, x5, [sp, #48]
+        ldp     x2, x3, [sp, #32]
         ldp     x0, x1, [sp, #16]
-        ldp     x29, x30, [sp], #48
-        .cfi_adjust_cfa_offset -48
+        ldp     x29, x30, [sp], #80
+        .cfi_adjust_cfa_offset -80
         .cfi_restore x29
         .cfi_restore x30
         br      x16

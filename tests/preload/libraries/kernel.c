@@ -7,7 +7,8 @@
 
 int kernel_kfd_requests; /* requests of type 'K' that arrived */
 int kernel_others;
-int kernel_third; /* the third argument of the last request that was not KFD's */
+int kernel_third;    /* the third argument of the last request that was not KFD's */
+long kernel_rest[3]; /* and what was passed behind it */
 
 /* File systems that are not there. */
 int kernel_without_proc;
@@ -39,6 +40,8 @@ int ioctl(int descriptor, unsigned long request, ...) {
     va_list arguments;
     va_start(arguments, request);
     void* const third = va_arg(arguments, void*);
+    long rest[3];
+    for (int i = 0; i < 3; ++i) rest[i] = va_arg(arguments, long);
     va_end(arguments);
     if ((request >> 8 & 0xff) == 'K') {
         __atomic_add_fetch(&kernel_kfd_requests, 1, __ATOMIC_RELAXED);
@@ -46,6 +49,7 @@ int ioctl(int descriptor, unsigned long request, ...) {
     } else {
         __atomic_add_fetch(&kernel_others, 1, __ATOMIC_RELAXED);
         kernel_third = (int)(long)third;
+        memcpy(kernel_rest, rest, sizeof rest);
     }
     return (int)syscall(SYS_ioctl, descriptor, request, third);
 }
