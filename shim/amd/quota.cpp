@@ -5,15 +5,10 @@
 #include <algorithm>
 
 namespace ration::amd {
-namespace {
 
-// The kernel allocates whole pages.
-std::uint64_t in_pages(std::uint64_t bytes) {
-    constexpr std::uint64_t kPage = 4096;
-    return bytes > UINT64_MAX - kPage ? bytes : (bytes + kPage - 1) / kPage * kPage;
+std::uint64_t Quota::in_pages(std::uint64_t bytes) const {
+    return bytes > UINT64_MAX - page_ ? bytes : (bytes + page_ - 1) / page_ * page_;
 }
-
-}  // namespace
 
 bool Quota::reserve(const Block& block) {
     const std::lock_guard lock(mutex_);

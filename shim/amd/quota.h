@@ -17,7 +17,10 @@ class Quota {
   public:
     using Limits = std::map<std::uint32_t, std::uint64_t>;  // bytes by KFD id
 
-    Quota(kfd::Ioctl real, Limits limits) : real_(real), limits_(std::move(limits)) {}
+    // `page`: bytes of a page of this kernel, of which it allocates whole ones (PAGE_ALIGN in
+    // amdgpu_amdkfd_gpuvm.c): 64 KiB on some of ARM's.
+    Quota(kfd::Ioctl real, Limits limits, std::uint64_t page)
+        : real_(real), limits_(std::move(limits)), page_(page) {}
 
     bool any() const { return !limits_.empty(); }
 
@@ -36,11 +39,13 @@ class Quota {
         std::uint64_t bytes;
     };
 
+    std::uint64_t in_pages(std::uint64_t bytes) const;
     bool reserve(const Block& block);
     void release(const Block& block);
 
     const kfd::Ioctl real_;
     const Limits limits_;
+    const std::uint64_t page_;
     mutable std::mutex mutex_;
     std::map<std::uint32_t, std::uint64_t> used_;
     std::map<std::uint64_t, Block> blocks_;  // by the kernel's handle

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -64,7 +65,7 @@ AmdSession::AmdSession(const ration_front& front, AmdSession* former, Findings f
           {[this] { granted(); }, [this](const std::string& line) { not_masked(line); },
            [this](const std::string& line) { complain(line); }},
           ruling_.on_error == policy::OnError::kWarn),
-      quota_(ioctl_, memory_of(ruling_.plan)),
+      quota_(ioctl_, memory_of(ruling_.plan), static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE))),
       recorder_(ruling_.record) {
     if (ruling_.kind == AmdRuling::Kind::kRefused) stage_ = Stage::kRefused;
     if (ruling_.kind == AmdRuling::Kind::kConfined) stage_ = Stage::kConfined;

@@ -40,7 +40,8 @@ class QuotaTest : public testing::Test {
     }
 
     FakeKernel kernel_;
-    Quota quota_{&fake_ioctl, {{kGpu, 10 * kMiB}}};
+    static constexpr std::uint64_t kPage = 4096;
+    Quota quota_{&fake_ioctl, {{kGpu, 10 * kMiB}}, kPage};
 };
 
 TEST_F(QuotaTest, AnswersLikeAFullGpuBeyondIt) {
@@ -55,7 +56,17 @@ TEST_F(QuotaTest, AnswersLikeAFullGpuBeyondIt) {
 
 TEST_F(QuotaTest, CountsWholePages) {
     EXPECT_EQ(allocate(1), 1);
-    EXPECT_EQ(quota_.left(kGpu), 10 * kMiB - 4096);
+    EXPECT_EQ(quota_.left(kGpu), 10 * kMiB - kPage);
+}
+
+TEST_F(QuotaTest, CountsThePagesOfTheKernel) {
+    Quota large(&fake_ioctl, {{kGpu, 10 * kMiB}}, 16 * kPage);
+    kfd_ioctl_alloc_memory_of_gpu_args request{};
+    request.gpu_id = kGpu;
+    request.size = kPage + 1;
+    request.flags = KFD_IOC_ALLOC_MEM_FLAGS_VRAM;
+    ASSERT_EQ(large.allocate({5, AMDKFD_IOC_ALLOC_MEMORY_OF_GPU, &request}), 0);
+    EXPECT_EQ(large.left(kGpu), 10 * kMiB - 16 * kPage);
 }
 
 TEST_F(QuotaTest, GivesFreedMemoryBack) {
