@@ -229,7 +229,8 @@ class Planner {
     // Masks that are in the environment hold beside ours.
     Step respect_masks() {
         const auto hsa = surroundings_.environment(kHsaMaskVariable);
-        const auto hip = surroundings_.environment(kHipMaskVariable);
+        const auto hip = surroundings_.environment(kHipMaskVariable).value_or("");
+        plan_.hip_masks = !hip.empty();
         const HsaMasks masks = read_hsa_masks(hsa.value_or(""));
         if (masks.mistake) {
             plan_.notes.push_back(std::string(kHsaMaskVariable) + "=" + *hsa +
@@ -240,8 +241,8 @@ class Planner {
             if (const auto mask = hsa_mask_of(masks, number, device.gpu)) {
                 if (auto refusal = keep_to_hsa(device, *mask, *hsa)) return refusal;
             }
-            if (hip) {
-                if (auto refusal = note_hip(device, *hip)) return refusal;
+            if (plan_.hip_masks) {
+                if (auto refusal = note_hip(device, hip)) return refusal;
             }
         }
         return std::nullopt;
@@ -273,7 +274,7 @@ class Planner {
         if (!mask) {
             plan_.notes.push_back(setting +
                                   " is in the environment; HIP may use fewer CUs than "
-                                  "granted");
+                                  "granted, and counts CUs by it");
             return std::nullopt;
         }
         const Mask left = within(*mask, device.mask, device.gpu);
@@ -283,6 +284,13 @@ class Planner {
             plan_.notes.push_back(setting + " is in the environment and leaves " +
                                   std::to_string(cus) + " of " + std::to_string(device.cus) +
                                   " CUs to HIP's streams on " + describe(device.gpu));
+        }
+        const unsigned told = count_cus(*mask, device.gpu);
+        if (told > cus) {
+            plan_.notes.push_back(setting + " makes HIP tell programs of " + std::to_string(told) +
+                                  " CUs instead of the " + std::to_string(cus) +
+                                  " that its streams have on " + describe(device.gpu) +
+                                  ": unset it where they launch cooperative kernels");
         }
         return std::nullopt;
     }

@@ -47,6 +47,8 @@ struct Plan {
     std::optional<double> share;  // what the policy asks, as a percentage
     std::string asked;            // asked_text()
     std::vector<PoolUse> pool;    // of a pool's slot with a share or a number of CUs
+    bool hip_masks = false;  // ROC_GLOBAL_CU_MASK is set: HIP masks its streams too, and counts CUs
+                             // by that variable
     std::vector<std::string> notes;
 
     // Those of `devices`, then those that are hidden.

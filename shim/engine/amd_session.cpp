@@ -144,8 +144,11 @@ bool AmdSession::needed(Hook hook) const {
     switch (hook) {
         case Hook::hipExtStreamCreateWithCUMask:
         case Hook::hipExtStreamGetCUMask:
-        case Hook::hsa_agent_get_info:
             return ruling_.plan.masks();
+        // HIP 5.2.3 cuts ROC_GLOBAL_CU_MASK up by the count that it is told, and a lowered one ends
+        // the process by std::out_of_range (run: Debian 12's, simulated kernel driver).
+        case Hook::hsa_agent_get_info:
+            return ruling_.plan.masks() && !ruling_.plan.hip_masks;
         case Hook::hipMemGetInfo:
             return !memory_of(ruling_.plan).empty();
         default:

@@ -350,11 +350,29 @@ TEST_F(PlanTest, MasksThatLeaveNothingAreRefused) {
 TEST_F(PlanTest, MasksOfHipAloneAreNoted) {
     partition_.share = 25;
     gpus_.resize(1);
+    EXPECT_FALSE(plan().hip_masks);
+    environment_["ROC_GLOBAL_CU_MASK"] = "";
+    EXPECT_FALSE(plan().hip_masks);
+    EXPECT_THAT(plan().notes, IsEmpty());
     environment_["ROC_GLOBAL_CU_MASK"] = "0xff";
+    EXPECT_TRUE(plan().hip_masks);
     EXPECT_EQ(plan().devices[0].cus, 24U);
     EXPECT_THAT(plan().notes, ElementsAre(HasSubstr("leaves 8 of 24 CUs to HIP's streams")));
     gpus_ = {navi21()};
-    EXPECT_THAT(plan().notes, ElementsAre(HasSubstr("HIP may use fewer CUs")));
+    EXPECT_THAT(plan().notes, ElementsAre(AllOf(HasSubstr("HIP may use fewer CUs"),
+                                                HasSubstr("counts CUs by it"))));
+}
+
+TEST_F(PlanTest, CusThatHipTellsByItsOwnMaskAreNoted) {
+    partition_.share = 25;
+    gpus_.resize(1);
+    environment_["ROC_GLOBAL_CU_MASK"] = "0xffffffff";
+    EXPECT_THAT(plan().notes,
+                ElementsAre("ROC_GLOBAL_CU_MASK=0xffffffff makes HIP tell programs of 32 CUs "
+                            "instead of the 24 that its streams have on GPU 0 (aldebaran, gfx90a, "
+                            "104 CUs): unset it where they launch cooperative kernels"));
+    environment_["ROC_GLOBAL_CU_MASK"] = "0xffffff";
+    EXPECT_THAT(plan().notes, IsEmpty());
 }
 
 TEST_F(PlanTest, AMistakeInHsaCuMaskIsNoted) {

@@ -188,6 +188,20 @@ class Confined(unittest.TestCase):
             self.assertGreater(queue.mask, 0)
         self.assertIn(0xff0000, {queue.mask for queue in run.compute_queues})
 
+    def test_a_mask_of_hip_in_the_environment_only_narrows(self):
+        """HIP 5.2.3 ends a process that it tells of fewer CUs than the mask has room for."""
+        for keys in (SHARE, "cu = 13"):
+            for mask, told in (("0xff", 8), ("ffffffff", 32), ("0x" + "f" * 26, 104)):
+                with self.subTest(keys=keys, mask=mask), Node() as node:
+                    node.partition(keys)
+                    run = node.run("hip_linked", ROC_GLOBAL_CU_MASK=mask)
+                    self.works(run)
+                    self.masked_from_the_start(run)
+                    grant = run.compute_queues[0].mask
+                    for queue in run.compute_queues:
+                        self.assertEqual(queue.mask & ~grant, 0)
+                    self.assertEqual(run.report["devices"][0]["multiprocessors"], told)
+
     def test_devices(self):
         with Node("mi210,navi21,mi210") as node:
             node.partition(SHARE + "\ndevice = 2")
