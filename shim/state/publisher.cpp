@@ -2,7 +2,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <utility>
+#include <vector>
 
 #include "shim/host/generation.h"
 #include "shim/state/own_file.h"
@@ -14,6 +18,91 @@ namespace {
 
 std::atomic<int> held_descriptor{-1};
 
+class FilePublisher;
+
+// This process's records file, which all of its publishers write to: a second descriptor of it
+// would drop the locks of the first when it is closed. Guarded by `turn`, as the publishers are.
+struct OwnFile {
+    static constexpr unsigned kMost = 2;  // publishers of a process: one for each vendor
+
+    struct Place {
+        const FilePublisher* holder = nullptr;
+        unsigned slot = 0;
+    };
+
+    Turn::Word turn{0};
+    const std::string* part = nullptr;  // where the file is; not destroyed when the process ends
+    int fd = -1;  // not a Descriptor: whoever closed it may have opened another of its number
+    dev_t device = 0;
+    ino_t inode = 0;
+    unsigned opened = 0;           // so many times: locks do not outlive a descriptor
+    std::uint32_t generation = 0;  // of the process that holds the places
+    std::array<Place, kMost> places;
+
+    // The program may have closed our descriptor and opened another file in its place, and the file
+    // may have been removed (systemd's RemoveIPC= empties /dev/shm when a user logs out).
+    bool good() const {
+        struct stat info;
+        return fd >= 0 && fstat(fd, &info) == 0 && info.st_dev == device && info.st_ino == inode &&
+               info.st_nlink > 0;
+    }
+    bool is_in(const std::string& directory) const { return part != nullptr && *part == directory; }
+    bool reopen(const std::string& directory, uid_t uid, const Identity& self, std::string& why);
+    void close_file();
+
+    // A forked child holds none of its parent's places.
+    void forget_parents() {
+        if (generation == host::generation()) return;
+        places = {};
+        generation = host::generation();
+    }
+    Place* place_of(const FilePublisher* holder) {
+        for (Place& place : places) {
+            if (place.holder == holder) return &place;
+        }
+        return nullptr;
+    }
+    bool in_use() const {
+        return std::any_of(places.begin(), places.end(),
+                           [](const Place& place) { return place.holder != nullptr; });
+    }
+    std::vector<unsigned> slots() const {
+        std::vector<unsigned> held;
+        for (const Place& place : places) {
+            if (place.holder != nullptr) held.push_back(place.slot);
+        }
+        return held;
+    }
+};
+OwnFile own;
+
+void OwnFile::close_file() {
+    if (fd >= 0 && same_file(fd, device, inode)) close(fd);
+    fd = -1;
+    held_descriptor.store(-1);
+}
+
+// With the descriptor all locks went. Those of the other publishers are taken again, where the file
+// is still the one that has their records.
+bool OwnFile::reopen(const std::string& directory, uid_t uid, const Identity& self,
+                     std::string& why) {
+    close_file();
+    ++opened;
+    delete std::exchange(part, new std::string(directory));
+    fd = open_records(directory, uid, why).release();
+    struct stat info;
+    if (fd < 0 || fstat(fd, &info) != 0) return false;
+    device = info.st_dev;
+    inode = info.st_ino;
+    held_descriptor.store(fd);
+    for (Place& place : places) {
+        std::uint64_t sequence = 0;
+        const bool lost = place.holder != nullptr && !reclaim_slot(fd, place.slot, self, sequence);
+        if (lost) place = {};
+    }
+    return true;
+}
+
 class FilePublisher final : public Publisher {
   public:
     FilePublisher(std::string part, uid_t uid) : part_(std::move(part)), uid_(uid) {}
@@ -21,98 +110,76 @@ class FilePublisher final : public Publisher {
 
     // Joins the records file; in a forked child by the descriptor that it has inherited.
     bool join(std::string& why);
-    // Takes over what a parent's publisher had open.
-    void inherit(const FilePublisher& parent);
-    bool ours() const { return owner_ == host::generation(); }
 
     void publish(const Record& record) override;
 
   private:
-    bool descriptor_good() const;
-    bool reopen(std::string& why);
+    bool ours() const { return owner_ == host::generation(); }
+    bool joined() const { return ours() && opened_ == own.opened && own.good(); }
     bool claim(std::string& why);
 
-    std::string part_;
-    uid_t uid_;
-    Turn::Word inside_{0};
+    const std::string part_;
+    const uid_t uid_;
     std::uint32_t owner_ = 0;  // the generation of the process that holds slot_
-    int fd_ = -1;  // not a Descriptor: whoever closed it may have opened another of its number
-    dev_t device_ = 0;
-    ino_t inode_ = 0;
+    unsigned opened_ = 0;      // OwnFile::opened, as it was when slot_ was locked
     unsigned slot_ = 0;
     std::uint64_t sequence_ = 0;
     std::int64_t started_ = 0;  // of this process's first record
     Identity self_;
 };
 
-std::atomic<FilePublisher*> current{nullptr};
-
+// What a parent's publisher held is not this process's to let go.
 FilePublisher::~FilePublisher() {
-    FilePublisher* self = this;
-    current.compare_exchange_strong(self, nullptr);
-    // In a child that did not publish, the descriptor may serve a publisher that took it over.
-    if (ours() && fd_ >= 0 && same_file(fd_, device_, inode_)) {
-        held_descriptor.store(-1);
-        close(fd_);
-    }
-}
-
-void FilePublisher::inherit(const FilePublisher& parent) {
-    if (parent.part_ != part_) return;
-    fd_ = parent.fd_;
-    device_ = parent.device_;
-    inode_ = parent.inode_;
-}
-
-// The program may have closed our descriptor and opened another file in its place, and the file may
-// have been removed (systemd's RemoveIPC= empties /dev/shm when a user logs out).
-bool FilePublisher::descriptor_good() const {
-    struct stat info;
-    return fd_ >= 0 && fstat(fd_, &info) == 0 && info.st_dev == device_ && info.st_ino == inode_ &&
-           info.st_nlink > 0;
-}
-
-bool FilePublisher::reopen(std::string& why) {
-    if (fd_ >= 0 && same_file(fd_, device_, inode_)) close(fd_);
-    held_descriptor.store(-1);
-    fd_ = open_records(part_, uid_, why).release();
-    struct stat info;
-    if (fd_ < 0 || fstat(fd_, &info) != 0) return false;
-    device_ = info.st_dev;
-    inode_ = info.st_ino;
-    return true;
+    const Turn turn(own.turn);
+    if (!ours()) return;
+    OwnFile::Place* const place = own.place_of(this);
+    if (place == nullptr) return;
+    if (own.good()) release_slot(own.fd, place->slot);
+    *place = {};
+    if (!own.in_use()) own.close_file();
 }
 
 bool FilePublisher::claim(std::string& why) {
-    const auto claimed = claim_slot(fd_, self_, why);
+    if (OwnFile::Place* const former = own.place_of(this)) *former = {};
+    OwnFile::Place* const place = own.place_of(nullptr);
+    if (place == nullptr) {
+        why = "this process has as many records already as there are vendors";
+        return false;
+    }
+    const auto claimed = claim_slot(own.fd, self_, own.slots(), why);
     if (!claimed) return false;
+    *place = {this, *claimed};
     slot_ = *claimed;
     sequence_ = 0;
     owner_ = host::generation();
     return true;
 }
 
+// The file of the process's first publisher serves the second one too.
 bool FilePublisher::join(std::string& why) {
-    const bool again = ours();
-    if (!again) {
+    own.forget_parents();
+    if (!ours()) {
         self_ = this_process();
         started_ = 0;
     }
-    if (!descriptor_good() && !reopen(why)) return false;
-    if (!(again && reclaim_slot(fd_, slot_, self_, sequence_)) && !claim(why)) return false;
-    held_descriptor.store(fd_);
+    const bool fits = own.is_in(part_) || own.in_use();
+    if (!(fits && own.good()) && !own.reopen(part_, uid_, self_, why)) return false;
+    const bool still_there =
+        ours() && own.place_of(this) != nullptr && reclaim_slot(own.fd, slot_, self_, sequence_);
+    if (!still_there && !claim(why)) return false;
+    opened_ = own.opened;
     return true;
 }
 
 void FilePublisher::publish(const Record& record) try {
-    const Turn turn(inside_);
+    const Turn turn(own.turn);
     std::string why;
-    if ((!ours() || !descriptor_good()) && !join(why)) return;
+    if (!joined() && !join(why)) return;
     Record full = record;
     full.uid = uid_;
     if (started_ == 0) started_ = time(nullptr);
     if (full.started == 0) full.started = started_;
-    if (write_copy(fd_, slot_, encode(full, self_, sequence_ + 1))) ++sequence_;
+    if (write_copy(own.fd, slot_, encode(full, self_, sequence_ + 1))) ++sequence_;
 } catch (...) {
 }
 
@@ -126,15 +193,12 @@ std::unique_ptr<Publisher> Publisher::open(const RuntimeDirectory& directory,
         why = directory.why;
         return nullptr;
     }
-    FilePublisher* parent = current.load();
-    if (parent != nullptr && parent->ours()) {
-        why = "this process publishes a record already";
-        return nullptr;
-    }
     auto publisher = std::make_unique<FilePublisher>(directory.path, geteuid());
-    if (parent != nullptr) publisher->inherit(*parent);
-    if (!publisher->join(why)) return nullptr;
-    current.store(publisher.get());
+    const bool joined = [&] {
+        const Turn turn(own.turn);
+        return publisher->join(why);
+    }();
+    if (!joined) return nullptr;
     return publisher;
 } catch (...) {
     return nullptr;

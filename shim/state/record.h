@@ -68,8 +68,9 @@ struct RuntimeDirectory {
 RuntimeDirectory runtime_directory(uid_t uid, const std::optional<std::string>& override_path,
                                    bool create);
 
-// Publishes the record of this process. One writer a process; keeps one descriptor open, above 200
-// where RLIMIT_NOFILE allows, close-on-exec. The record counts as live while this process lives; a
+// Publishes a record of this process. It may have two, one for each vendor whose GPUs it uses; they
+// share a file, that of the first. Keeps one descriptor open, above 200 where RLIMIT_NOFILE
+// allows, close-on-exec. The record counts as live while this process lives; a
 // later record may reuse the place of a dead one, oldest first. Nothing is thrown.
 //
 // After fork() the child's publish() claims a place of its own and never touches its parent's

@@ -232,7 +232,8 @@ Descriptor open_records(const std::string& part, uid_t uid, std::string& why) {
     return file;
 }
 
-std::optional<unsigned> claim_slot(int fd, const Identity& self, std::string& why) {
+std::optional<unsigned> claim_slot(int fd, const Identity& self, const std::vector<unsigned>& held,
+                                   std::string& why) {
     const auto index = std::make_unique<Index>();
     std::array<std::uint16_t, kSlotCount> order;
     constexpr int kRounds = 64;
@@ -247,6 +248,7 @@ std::optional<unsigned> claim_slot(int fd, const Identity& self, std::string& wh
         });
         bool changed = false;
         for (const unsigned slot : order) {
+            if (std::count(held.begin(), held.end(), slot) != 0) continue;
             const Try result = try_slot(fd, slot, (*index)[slot], self);
             if (result == Try::kTaken) return slot;
             if (result == Try::kFailed) {
@@ -274,6 +276,8 @@ bool reclaim_slot(int fd, unsigned slot, const Identity& self, std::uint64_t& se
     unlock(fd, slot);
     return false;
 }
+
+void release_slot(int fd, unsigned slot) { unlock(fd, slot); }
 
 bool write_copy(int fd, unsigned slot, const Copy& copy) {
     const off_t half = (copy.sequence & 1) * (kSlotSize / 2);

@@ -62,11 +62,80 @@ TEST_F(StatePublisher, ShowsItsRecordWhileItLivesAndAfterwards) {
     EXPECT_EQ(seen[0].record.state, State::kGranted);
 }
 
-TEST_F(StatePublisher, OnlyOneInAProcess) {
-    const auto writer = publisher();
+TEST_F(StatePublisher, TwoInAProcessByOneDescriptor) {
+    const auto first = publisher();
+    first->publish(record_of("first"));
+    const int fd = own_records_descriptor();
+    auto second = publisher();
+    second->publish(record_of("second"));
+    EXPECT_EQ(own_records_descriptor(), fd);
+    EXPECT_EQ(listed().size(), 2u);
+    EXPECT_TRUE(locked(0));
+    EXPECT_TRUE(locked(1));
     std::string why;
     EXPECT_EQ(Publisher::open(directory(), why), nullptr);
-    EXPECT_EQ(why, "this process publishes a record already");
+    EXPECT_EQ(why, "this process has as many records already as there are vendors");
+    second.reset();
+    EXPECT_TRUE(locked(0));
+    EXPECT_FALSE(locked(1));
+    first->publish(record_of("first", State::kRefused));
+    EXPECT_EQ(listed()[0].record.state, State::kRefused);
+}
+
+TEST_F(StatePublisher, TheSecondNeverTakesThePlaceOfTheFirst) {
+    const auto first = publisher();
+    first->publish(record_of("first"));
+    for (unsigned i = 1; i < kSlotCount; ++i) {  // the first one's is the oldest
+        const std::int64_t claimed = static_cast<std::int64_t>(1) << 62;
+        ASSERT_EQ(pwrite(own_records_descriptor(), &claimed, 8, kIndexOffset + i * 8), 8);
+    }
+    const auto second = publisher();
+    second->publish(record_of("second"));
+    EXPECT_EQ(listed().size(), 2u);
+}
+
+TEST_F(StatePublisher, BothGetTheirLocksBack) {
+    const auto first = publisher();
+    const auto second = publisher();
+    first->publish(record_of("first"));
+    second->publish(record_of("second"));
+    close(own_records_descriptor());
+    ASSERT_FALSE(locked(0));
+    second->publish(record_of("second", State::kUnshared));
+    EXPECT_TRUE(locked(0));
+    EXPECT_TRUE(locked(1));
+    first->publish(record_of("first", State::kUnshared));
+    ASSERT_EQ(listed().size(), 2u);
+    for (const auto& entry : listed()) EXPECT_EQ(entry.record.state, State::kUnshared);
+
+    ASSERT_EQ(unlink(file().c_str()), 0);
+    second->publish(record_of("second"));
+    first->publish(record_of("first"));
+    EXPECT_EQ(listed().size(), 2u);
+    EXPECT_TRUE(locked(0));
+    EXPECT_TRUE(locked(1));
+}
+
+TEST_F(StatePublisher, AForkedChildMayHaveTwoOfItsOwn) {
+    auto first = publisher();
+    auto second = publisher();
+    first->publish(record_of("parent"));
+    second->publish(record_of("parent"));
+    Child child([&](const Child::Side& side) {
+        first->publish(record_of("child"));
+        second = publisher();
+        second->publish(record_of("child"));
+        side.ready();
+        side.wait();
+        return 0;
+    });
+    ASSERT_TRUE(child.await_ready());
+    EXPECT_EQ(listed().size(), 4u);
+    for (unsigned slot = 0; slot < 4; ++slot) EXPECT_TRUE(locked(slot)) << slot;
+    child.go();
+    child.join();
+    EXPECT_TRUE(locked(0));
+    EXPECT_TRUE(locked(1));
 }
 
 TEST_F(StatePublisher, KeepsItsDescriptorOutOfTheWay) {

@@ -296,6 +296,29 @@ class Confined(unittest.TestCase):
         self.assertEqual(record["state"], "granted")
         self.assertIn("24 of 104 CUs", record["granted"])
 
+    def test_each_vendor_has_its_record(self):
+        """Of a process that uses GPUs of both."""
+        if support.OTHER_ROCM:
+            self.skipTest("the simulated CUDA driver belongs to this system's libraries")
+        for order in (["hsa", "cuda"], ["cuda", "hsa"]):
+            with self.subTest(order=order), Node() as node:
+                node.policy(f"""
+                    [defaults]
+                    on_error = "warn"
+                    [partition.it]
+                    {SHARE}
+                    [[rule]]
+                    use = "partition.it"
+                    """)
+                run = node.run("both_vendors", *order, LD_LIBRARY_PATH=str(support.BUILD / "sim"),
+                               CUDA_MPS_PIPE_DIRECTORY=str(node.path))
+                self.assertEqual(run.code, 0, run.complaints)
+                self.assertNotIn("unrecorded", "".join(run.complaints))
+                records = node.records()
+                # AMD's waits for a queue, and no MPS daemon serves NVIDIA's.
+                self.assertEqual({record["state"] for record in records}, {"starting", "unshared"})
+                self.assertEqual(len({record["pid"] for record in records}), 1)
+
     def test_a_policy_that_names_no_limit_changes_nothing(self):
         with Node() as node:
             bare = node.run("hip_linked")
