@@ -1,19 +1,16 @@
 #include "shim/engine/verdict.h"
 
+#include "shim/host/file.h"
+
 namespace ration::engine {
 namespace {
 
 using policy::Decision;
 using policy::OnError;
 
-std::string base_name(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string::npos ? path : path.substr(slash + 1);
-}
-
 std::string command_of(const policy::Subject& subject) {
-    const std::string script = base_name(subject.script());
-    const std::string exe = base_name(subject.exe());
+    const std::string script(host::base_name(subject.script()));
+    const std::string exe(host::base_name(subject.exe()));
     return script.empty() ? exe : exe + " " + script;
 }
 

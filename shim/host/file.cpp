@@ -61,4 +61,9 @@ std::optional<File> read_regular_file(const char* path, std::size_t limit) {
     return content;
 }
 
+std::string_view base_name(std::string_view path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
 }  // namespace ration::host

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ration::host {
@@ -23,5 +24,8 @@ std::optional<File> read_file(const char* path, std::size_t limit);
 // As above, of a regular file only: opening a FIFO would wait for a writer and reading a terminal
 // for a user. errno is EISDIR for a folder and ENODEV for anything else that is not regular.
 std::optional<File> read_regular_file(const char* path, std::size_t limit);
+
+// What follows the last slash; the whole where there is none.
+std::string_view base_name(std::string_view path);
 
 }  // namespace ration::host

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "shim/host/file.h"
 #include "shim/policy/subject.h"
 
 namespace ration::policy {
@@ -30,9 +31,8 @@ constexpr Interpreter kInterpreters[] = {
     {"lua", true, "e", "l", "", ""},
 };
 
-std::string_view base_name(std::string_view path) {
-    const std::size_t slash = path.rfind('/');
-    std::string_view base = slash == std::string_view::npos ? path : path.substr(slash + 1);
+std::string_view name_of_program(std::string_view path) {
+    std::string_view base = host::base_name(path);
     if (!base.empty() && base.front() == '-') base.remove_prefix(1);  // a login shell
     return base;
 }
@@ -44,7 +44,7 @@ std::string_view without_version(std::string_view name) {
 }
 
 const Interpreter* interpreter(std::string_view path) {
-    const std::string_view base = base_name(path);
+    const std::string_view base = name_of_program(path);
     for (const Interpreter& candidate : kInterpreters) {
         const std::string_view name = candidate.name;
         if (candidate.prefix ? base.substr(0, name.size()) == name

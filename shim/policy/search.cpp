@@ -19,7 +19,6 @@ namespace {
 using host::read_regular_file;
 
 constexpr const char* kDisableVariable = "RATION_DISABLE";
-constexpr const char* kFolder = "/policy.d";
 
 bool within(const std::string& file, const std::string& folder) {
     return file.compare(0, folder.size() + 1, folder + '/') == 0;
@@ -156,9 +155,9 @@ bool may_exist(const std::string& path) {
 
 Sources site_sources(const SitePaths& paths) {
     Sources sources;
-    const std::string file = paths.etc + "/policy.toml";
-    const std::string etc = paths.etc + kFolder;
-    const std::string run = paths.run + kFolder;
+    const std::string file = paths.etc + kPolicyFile;
+    const std::string etc = paths.etc + kPolicyFolder;
+    const std::string run = paths.run + kPolicyFolder;
     if (may_exist(file) || may_exist(etc)) judge_folder(paths.etc, paths, sources.problems);
     judge_folder(etc, paths, sources.problems);
     sources.open_to_others = !sources.problems.empty();
@@ -196,9 +195,9 @@ std::string user_file(const Environment& environment) {
     if (base.empty() || base.front() != '/') {
         base = value(environment, "HOME");
         if (base.empty() || base.front() != '/') return {};
-        base += "/.config";
+        return base + kHomeFile;
     }
-    return base + "/ration/policy.toml";
+    return base + kConfigFile;
 }
 
 class Search {
@@ -285,14 +284,16 @@ std::optional<Source> load(const std::string& file, Standing standing, Diagnosti
 }
 
 bool is_site_file(const std::string& file, const SitePaths& paths) {
-    return within(file, paths.etc) || within(file, paths.run + kFolder);
+    return within(file, paths.etc) || within(file, paths.run + kPolicyFolder);
 }
 
 Diagnostics folder_problems(const std::string& file, const SitePaths& paths) {
     Diagnostics problems;
     if (within(file, paths.etc)) judge_folder(paths.etc, paths, problems);
-    if (within(file, paths.etc + kFolder)) judge_folder(paths.etc + kFolder, paths, problems);
-    if (within(file, paths.run + kFolder)) trusted(paths.run + kFolder, paths, problems);
+    if (within(file, paths.etc + kPolicyFolder))
+        judge_folder(paths.etc + kPolicyFolder, paths, problems);
+    if (within(file, paths.run + kPolicyFolder))
+        trusted(paths.run + kPolicyFolder, paths, problems);
     return problems;
 }
 

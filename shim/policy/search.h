@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "shim/policy/read.h"
-#include "shim/policy/variables.h"
+#include "shim/policy/sources.h"
 
 namespace ration::policy {
 
@@ -18,10 +18,10 @@ using Environment = std::function<std::optional<std::string>(const std::string& 
 
 // The fixed places; tests set others.
 struct SitePaths {
-    std::string etc = "/etc/ration";  // policy.toml and policy.d/*.toml
-    std::string run = "/run/ration";  // policy.d/*.toml, written per job by a root prolog
-    uid_t owner = 0;                  // whose these folders and files must be
-    gid_t group = 0;                  // who besides may be able to write to them
+    std::string etc = kEtcFolder;
+    std::string run = kRunFolder;
+    uid_t owner = 0;  // whose these folders and files must be
+    gid_t group = 0;  // who besides may be able to write to them
 };
 
 // How the policy was found. Exactly one of the alternatives holds.

@@ -8,7 +8,7 @@
 #include <atomic>
 
 #include "shim/engine/boundary.h"
-#include "shim/policy/variables.h"
+#include "shim/policy/sources.h"
 #include "shim/preload/front.h"
 #include "shim/preload/libc.h"
 #include "shim/preload/objects.h"
@@ -57,20 +57,20 @@ bool may_be_users(const char* folder, const char* file) {
     return may_exist(folder, file) && errno != EACCES;
 }
 
-// Errs on the side of "yes": the engine knows exactly. The places are those of
-// shim/policy/search.h.
+// Errs on the side of "yes": the engine knows exactly.
 bool policy_in_sight() {
     if (set(policy::kPolicyVariable)) return true;
     for (const char* variable : policy::kAskingVariables) {
         if (set(variable)) return true;
     }
-    if (may_exist("/etc/ration", "/policy.toml") || may_exist("/etc/ration", "/policy.d") ||
-        may_exist("/run/ration", "/policy.d")) {
+    if (may_exist(policy::kEtcFolder, policy::kPolicyFile) ||
+        may_exist(policy::kEtcFolder, policy::kPolicyFolder) ||
+        may_exist(policy::kRunFolder, policy::kPolicyFolder)) {
         return true;
     }
     const char* const config = getenv("XDG_CONFIG_HOME");
-    if (config != nullptr && config[0] == '/') return may_be_users(config, "/ration/policy.toml");
-    return set("HOME") && may_be_users(getenv("HOME"), "/.config/ration/policy.toml");
+    if (config != nullptr && config[0] == '/') return may_be_users(config, policy::kConfigFile);
+    return set("HOME") && may_be_users(getenv("HOME"), policy::kHomeFile);
 }
 
 Attached refuse(Vendor vendor, const char* text, const char* detail) {

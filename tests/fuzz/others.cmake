@@ -26,7 +26,7 @@ add_custom_command(OUTPUT ${seeds}/shared ${seeds}/program ${seeds}/static ${see
     COMMAND ${CMAKE_C_COMPILER} -c ${seed} -o ${seeds}/object
     DEPENDS ${seed} COMMENT "Linking programs to fuzz from" VERBATIM)
 add_custom_target(elf_seeds DEPENDS ${seeds}/shared ${seeds}/program ${seeds}/static ${seeds}/object)
-ration_fuzz_sources(elf_objects tools/ration/elf.cpp tools/ration/env_line.cpp
+ration_fuzz_sources(elf_objects shim/host/file.cpp tools/ration/elf.cpp tools/ration/env_line.cpp
     tools/ration/failure.cpp tools/ration/program.cpp)
 ration_fuzz_target(elf_fuzz OBJECTS ${elf_objects} RUNS 20000 LIBRARIES -lelf
     CORPUS ${seeds} ${CMAKE_CURRENT_SOURCE_DIR}/script)

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string_view>
 
+#include "shim/host/file.h"
 #include "tools/ration/failure.h"
 
 namespace ration::tool {
@@ -16,8 +17,6 @@ namespace fs = std::filesystem;
 
 // The separators of LD_PRELOAD, ld.so(8).
 constexpr const char* kSeparators = ": ";
-
-std::string base_name(const std::string& path) { return fs::path(path).filename().string(); }
 
 std::vector<std::string> entries_of(const std::string& list) {
     std::vector<std::string> entries;
@@ -82,7 +81,7 @@ std::string library_path() {
 bool is_sanitizer_runtime(const std::string& library) {
     static constexpr std::array<std::string_view, 5> kRuntimes{
         "libasan.so", "libtsan.so", "libhwasan.so", "liblsan.so", "libclang_rt."};
-    const std::string name = base_name(library);
+    const std::string name(host::base_name(library));
     return std::any_of(kRuntimes.begin(), kRuntimes.end(), [&](std::string_view runtime) {
         return name.compare(0, runtime.size(), runtime) == 0;
     });
@@ -96,10 +95,11 @@ std::string sanitizer_runtime(const std::vector<std::string>& needed) {
 std::string merge_preload(const std::string& existing, const std::string& library,
                           const std::string& first) {
     std::vector<std::string> entries = entries_of(existing);
-    entries.erase(
-        std::remove_if(entries.begin(), entries.end(),
-                       [](const std::string& entry) { return base_name(entry) == kPreloadFile; }),
-        entries.end());
+    entries.erase(std::remove_if(entries.begin(), entries.end(),
+                                 [](const std::string& entry) {
+                                     return host::base_name(entry) == kPreloadFile;
+                                 }),
+                  entries.end());
     auto place = std::find_if(entries.rbegin(), entries.rend(), is_sanitizer_runtime).base();
     if (place == entries.begin() && !first.empty()) {
         place = entries.insert(place, first) + 1;

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "shim/host/file.h"
 #include "tools/ration/env_line.h"
 #include "tools/ration/failure.h"
 
@@ -24,11 +25,6 @@ struct Obstacle {
     int code;
     std::string text;
 };
-
-std::string base_name(const std::string& path) {
-    const auto slash = path.rfind('/');
-    return slash == std::string::npos ? path : path.substr(slash + 1);
-}
 
 bool starts_with(const std::string& text, std::string_view beginning) {
     return text.compare(0, beginning.size(), beginning) == 0;
@@ -133,7 +129,7 @@ bool follow_script(Program& program) {
     }
     program.interpreters.push_back(shebang->interpreter);
     std::vector<std::string> front{shebang->interpreter};
-    const std::vector<std::string> command = base_name(shebang->interpreter) == "env"
+    const std::vector<std::string> command = host::base_name(shebang->interpreter) == "env"
                                                  ? env_command(shebang->argument)
                                                  : std::vector<std::string>{};
     if (!command.empty()) {
@@ -161,7 +157,7 @@ std::string misfit(const std::string& path, const ElfFile& elf) {
         return path + " is for " + machine_name(elf.machine) + ", this libration.so for " +
                machine_name(own_machine());
     }
-    const std::string loader = base_name(elf.interpreter);
+    const std::string loader(host::base_name(elf.interpreter));
     if (starts_with(loader, "ld-musl-")) {
         return path + " is linked to musl (" + elf.interpreter +
                "), which has no CUDA driver; libration.so needs glibc";

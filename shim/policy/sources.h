@@ -1,5 +1,5 @@
-// The environment variables that ask for a policy. Without the C++ library: libration.so reads this
-// list too, to know whether to load the engine at all.
+// Where a policy may come from: variables and folders. Without the C++ library: libration.so reads
+// this list too, to know whether to load the engine at all.
 #pragma once
 
 namespace ration::policy {
@@ -18,5 +18,16 @@ inline constexpr const char* kNameVariable = "RATION_NAME";  // asks for nothing
 // Any of them, set and not empty, is a policy without a file.
 inline constexpr const char* kAskingVariables[] = {
     kShareVariable, kMemoryVariable, kDeviceVariable, kMigVariable, kCuVariable, kCuMaskVariable};
+
+// The site's: policy.toml and policy.d/*.toml in the first, policy.d/*.toml in the second, where a
+// root prolog writes one for each job.
+inline constexpr const char* kEtcFolder = "/etc/ration";
+inline constexpr const char* kRunFolder = "/run/ration";
+inline constexpr const char* kPolicyFile = "/policy.toml";
+inline constexpr const char* kPolicyFolder = "/policy.d";
+
+// A user's own, below $XDG_CONFIG_HOME and, where that is not set, below $HOME.
+inline constexpr const char* kConfigFile = "/ration/policy.toml";
+inline constexpr const char* kHomeFile = "/.config/ration/policy.toml";
 
 }  // namespace ration::policy
