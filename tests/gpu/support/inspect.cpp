@@ -1,7 +1,6 @@
 #include "tests/gpu/support/inspect.h"
 
 #include <array>
-#include <bit>
 #include <cstdio>
 
 namespace gpu {
@@ -37,7 +36,7 @@ spin:
 }
 )";
 
-constexpr std::size_t kMaskWords = 16;
+constexpr std::size_t kMaskWords = SmMask().size() / 32;
 
 std::string hex(const CUuuid& uuid) {
     std::string text;
@@ -113,7 +112,7 @@ void inspect_context(Cuda& cuda, Report& report) {
     report.set("info_total_mib", static_cast<long long>(total) / kMiB);
 }
 
-int distinct_sms(Cuda& cuda) {
+SmMask sms_of(Cuda& cuda, CUstream stream) {
     CUmodule module{};
     CUfunction kernel{};
     CUdeviceptr mask{};
@@ -122,16 +121,24 @@ int distinct_sms(Cuda& cuda) {
     const bool ran = cuda.cuModuleLoadData(&module, kSmidMask) == CUDA_SUCCESS &&
                      cuda.cuModuleGetFunction(&kernel, module, "smid_mask") == CUDA_SUCCESS &&
                      cuda.cuMemAlloc_v2(&mask, sizeof words) == CUDA_SUCCESS &&
-                     cuda.cuMemsetD8_v2(mask, 0, sizeof words) == CUDA_SUCCESS &&
-                     cuda.cuLaunchKernel(kernel, 2048, 1, 1, 64, 1, 1, 0, nullptr, parameters,
+                     cuda.cuMemsetD8Async(mask, 0, sizeof words, stream) == CUDA_SUCCESS &&
+                     cuda.cuLaunchKernel(kernel, 2048, 1, 1, 64, 1, 1, 0, stream, parameters,
                                          nullptr) == CUDA_SUCCESS &&
+                     cuda.cuStreamSynchronize(stream) == CUDA_SUCCESS &&
                      cuda.cuMemcpyDtoH_v2(words.data(), mask, sizeof words) == CUDA_SUCCESS;
-    if (!ran) return -1;
+    SmMask sms;
+    if (!ran) return sms;
     cuda.cuMemFree_v2(mask);
     cuda.cuModuleUnload(module);
-    int count = 0;
-    for (const unsigned word : words) count += std::popcount(word);
-    return count;
+    for (std::size_t sm = 0; sm < sms.size(); ++sm) {
+        sms[sm] = (words[sm / 32] >> (sm % 32) & 1) != 0;
+    }
+    return sms;
+}
+
+int distinct_sms(Cuda& cuda) {
+    const SmMask sms = sms_of(cuda, nullptr);
+    return sms.any() ? static_cast<int>(sms.count()) : -1;
 }
 
 const Part& part() {

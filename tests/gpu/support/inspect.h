@@ -1,5 +1,7 @@
 // Questions that most tests ask, and what they need to know of the GPU that answers.
 #pragma once
+#include <bitset>
+
 #include "tests/gpu/support/child.h"
 
 namespace gpu {
@@ -11,7 +13,10 @@ void inspect_device(Cuda& cuda, Report& report);
 void inspect_context(Cuda& cuda, Report& report);
 // A device's UUID without the prefix "GPU-".
 std::string uuid_text(Cuda& cuda, CUdevice device);
-// The number of different SMs that a kernel ran on, in the current context; -1 if it didn't run.
+// The SMs that a kernel in the stream ran on, by %smid; none if it didn't run.
+using SmMask = std::bitset<512>;
+SmMask sms_of(Cuda& cuda, CUstream stream);
+// How many those are in the current context's NULL stream; -1 if the kernel didn't run.
 int distinct_sms(Cuda& cuda);
 
 // The node's first GPU without MPS, asked once.

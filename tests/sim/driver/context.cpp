@@ -71,7 +71,8 @@ CUresult destroy(const char* symbol, CUcontext context) {
     if (driver == nullptr) return call.done();
     std::unique_lock<std::mutex> lock(driver->mutex);
     const auto destroyable = [&] {
-        return driver->contexts.count(context) != 0 && !context->primary;
+        return driver->contexts.count(context) != 0 && context->root == context &&
+               !context->primary;
     };
     if (!destroyable()) return call.done(CUDA_ERROR_INVALID_CONTEXT);
     driver->wait(lock, driver->unfinished(context));

@@ -31,9 +31,18 @@ CUresult Driver::create_context(CUdevice ordinal, unsigned flags, unsigned api_v
         if (result != CUDA_SUCCESS) return result;
     }
     const Affinity sms = affinity.value_or(Affinity{device.sm_granted, device.sm_granted});
-    context =
-        new CUctx_st{ordinal, flags, api_version, next_context_id_++, sms.answered, sms.usable,
-                     mps_id,  own,   primary};
+    context = new CUctx_st{ordinal,
+                           flags,
+                           api_version,
+                           next_context_id_++,
+                           sms.answered,
+                           sms.usable,
+                           mps_id,
+                           own,
+                           primary,
+                           sm_range(0, sms.usable),
+                           sm_grain(device.gpu->major, false)};
+    context->root = context;
     context->legacy.reset(new CUstream_st{context, CU_STREAM_DEFAULT, 0, next_stream_id_++});
     device.used += own;
     contexts.insert(context);
@@ -56,6 +65,18 @@ void Driver::destroy_context(CUcontext context) {
         it = next;
     }
     destroyed.insert(context);
+}
+
+CUresult Driver::need_primary(CUdevice ordinal) {
+    Device& device = at(ordinal);
+    if (device.primary != nullptr) return CUDA_SUCCESS;
+    return create_context(ordinal, device.primary_flags, 3020, std::nullopt, true, device.primary);
+}
+
+void Driver::end_unused_primary(Device& device) {
+    if (device.primary == nullptr || device.primary_uses > 0 || device.greens > 0) return;
+    destroy_context(device.primary);
+    device.primary = nullptr;
 }
 
 CUcontext Driver::usable_context(CUresult& why) const {

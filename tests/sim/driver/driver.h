@@ -12,6 +12,7 @@
 
 #include "tests/sim/driver/api.h"
 #include "tests/sim/driver/mps_client.h"
+#include "tests/sim/driver/sm_set.h"
 #include "tests/sim/driver/streams.h"
 #include "tests/sim/driver/visible.h"
 #include "tests/sim/driver/work.h"
@@ -28,7 +29,11 @@ struct CUctx_st {
     int mps_id;
     std::uint64_t own_bytes;
     bool primary;
+    sim::SmSet sms;  // as %smid numbers them: from 0 within an MPS client's part
+    sim::SmGrain grain;
 
+    CUcontext root = nullptr;    // the primary context that a green one belongs to, or itself
+    CUgreenCtx green = nullptr;  // if it is one
     std::unique_ptr<CUstream_st> legacy = nullptr;                          // the NULL stream
     std::map<unsigned long, std::unique_ptr<CUstream_st>> per_thread = {};  // by number of thread
     std::set<CUstream> streams = {};                                        // the program's own
@@ -52,6 +57,7 @@ struct Device {
     CUcontext primary = nullptr;
     int primary_uses = 0;
     unsigned primary_flags = 0;
+    int greens = 0;  // green contexts that keep the primary alive
 };
 
 struct Allocation {
@@ -81,6 +87,9 @@ class Driver {
     std::set<CUcontext> destroyed;  // kept, so that an old handle never names a new context
     std::set<CUstream> streams;     // of all contexts
     std::set<CUevent> events;
+    std::set<CUgreenCtx> greens;  // the destroyed ones too
+    std::set<CUdevResourceDesc> descriptions;
+    unsigned splits = 0;  // of resources, so far
     std::map<CUdeviceptr, Allocation> allocations;
 
     bool valid(CUdevice device) const {
@@ -96,9 +105,18 @@ class Driver {
                             const std::optional<Affinity>& affinity, bool primary,
                             CUcontext& context);
     void destroy_context(CUcontext context);
+    // The device's primary context, made if there is none.
+    CUresult need_primary(CUdevice device);
+    // Ends the primary context if nobody uses it.
+    void end_unused_primary(Device& device);
+    CUresult create_green(const CUdevResourceDesc_st& description, CUcontext& context);
+    void destroy_green(CUcontext context);
 
     // Streams. A handle may be one of the special ones; null and why if it names none.
     CUstream find_stream(CUstream handle, CUresult& why);
+    // Whether the handle is that of a stream that the program made, and its context lives.
+    CUresult check_stream(CUstream stream) const;
+    // In a green context every stream is a non-blocking one (measured). Priorities are clamped.
     CUstream add_stream(CUcontext context, unsigned flags, int priority);
     void remove_stream(CUstream stream);
     // Appends a task to what the stream has to do, and what CUDA's rules for the legacy default
@@ -106,7 +124,7 @@ class Driver {
     CUresult enqueue(CUstream stream, Task task, const WorkPtr& other = nullptr);
     // What must be done before a stream counts as idle.
     std::vector<WorkPtr> unfinished(CUstream stream) const;
-    // The same for all streams of a context.
+    // The same for all streams of a context, and of a primary context's green ones.
     std::vector<WorkPtr> unfinished(CUcontext context) const;
     // Lets go of the lock until all of it is done.
     void wait(std::unique_lock<std::mutex>& lock, const std::vector<WorkPtr>& works);

@@ -42,6 +42,8 @@ constexpr std::array kErrors{
     Error SIM_ERROR(CUDA_ERROR_MPS_MAX_CLIENTS_REACHED, "MPS has no room for more clients"),
     Error SIM_ERROR(CUDA_ERROR_MPS_MAX_CONNECTIONS_REACHED, "MPS has no more device connections"),
     Error SIM_ERROR(CUDA_ERROR_MPS_CLIENT_TERMINATED, "MPS client was terminated"),
+    Error SIM_ERROR(CUDA_ERROR_INVALID_RESOURCE_TYPE, "invalid resource type"),
+    Error SIM_ERROR(CUDA_ERROR_INVALID_RESOURCE_CONFIGURATION, "invalid resource configuration"),
     Error SIM_ERROR(CUDA_ERROR_UNKNOWN, "unknown error"),
 };
 #undef SIM_ERROR

@@ -63,7 +63,7 @@ CUresult cuEventCreate(CUevent* event, unsigned flags) {
     if (event == nullptr || (flags & ~kKnownFlags) != 0 || !untimed_ipc) {
         return call.done(CUDA_ERROR_INVALID_VALUE, "flags=%u", flags);
     }
-    *event = new CUevent_st{context, flags};
+    *event = new CUevent_st{context->root, flags};
     driver->events.insert(*event);
     return call.done(CUDA_SUCCESS, "flags=%u", flags);
 }

@@ -10,7 +10,7 @@ namespace {
 CUresult record(const char* symbol, CUevent event, CUstream handle, unsigned flags) {
     return on_stream(symbol, handle, [=](Driver& driver, CUstream stream, auto&) {
         if (driver.events.count(event) == 0) return CUDA_ERROR_INVALID_HANDLE;
-        if (event->context != stream->context) return CUDA_ERROR_INVALID_HANDLE;
+        if (event->context != stream->context->root) return CUDA_ERROR_INVALID_HANDLE;
         if (flags != CU_EVENT_RECORD_DEFAULT) return CUDA_ERROR_INVALID_VALUE;
         auto now = std::make_shared<sim::Record>();
         const CUresult result =

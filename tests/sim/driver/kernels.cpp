@@ -1,7 +1,7 @@
 #include "tests/sim/driver/kernels.h"
 
-#include <algorithm>
 #include <cstring>
+#include <vector>
 
 namespace sim {
 namespace {
@@ -14,6 +14,15 @@ unsigned* first_pointer(const Driver& driver, void** parameters, unsigned words)
                                                             : nullptr;
 }
 
+// As many SMs of the set as there are blocks for.
+std::vector<unsigned> first_sms(const SmSet& set, unsigned blocks) {
+    std::vector<unsigned> sms;
+    for (unsigned sm = 0; sm < kMostSms && sms.size() < blocks; ++sm) {
+        if (set[sm]) sms.push_back(sm);
+    }
+    return sms;
+}
+
 }  // namespace
 
 CUresult kernel_task(const Driver& driver, const std::string& name, CUcontext context,
@@ -21,14 +30,15 @@ CUresult kernel_task(const Driver& driver, const std::string& name, CUcontext co
     task.run = [] {};
     if (name != "smid_mask" && name != "wait_flag") return CUDA_SUCCESS;
     if (parameters == nullptr) return CUDA_ERROR_INVALID_VALUE;
-    const unsigned sms = std::min(static_cast<unsigned>(context->usable_sms), blocks);
-    unsigned* words = first_pointer(driver, parameters, name == "smid_mask" ? (sms + 31) / 32 : 1);
+    const std::vector<unsigned> sms = first_sms(context->sms, blocks);
+    unsigned* words =
+        first_pointer(driver, parameters, name == "smid_mask" ? sms.back() / 32 + 1 : 1);
     if (words == nullptr) return CUDA_ERROR_ILLEGAL_ADDRESS;
     if (name == "wait_flag") {
         task.ready = [words] { return __atomic_load_n(words, __ATOMIC_ACQUIRE) != 0; };
     } else {
         task.run = [=] {
-            for (unsigned sm = 0; sm < sms; ++sm) words[sm / 32] |= 1U << (sm % 32);
+            for (const unsigned sm : sms) words[sm / 32] |= 1U << (sm % 32);
         };
     }
     return CUDA_SUCCESS;

@@ -40,7 +40,7 @@ CUresult Driver::allocate(CUcontext context, std::size_t bytes, bool on_host,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return CUDA_ERROR_OUT_OF_MEMORY;
     pointer = reinterpret_cast<CUdeviceptr>(memory);
-    allocations[pointer] = {context, whole, charged, mapped, on_host};
+    allocations[pointer] = {context->root, whole, charged, mapped, on_host};
     device.used += charged;
     return CUDA_SUCCESS;
 }
@@ -96,7 +96,7 @@ CUresult release(const char* symbol, CUdeviceptr pointer, bool on_host = false) 
     CUcontext context = driver->usable_context(result);
     if (context == nullptr) return call.done(result);
     if (pointer != 0 || on_host) {
-        driver->wait(lock, driver->unfinished(context));
+        driver->wait(lock, driver->unfinished(context->root));
         result = driver->release(pointer, on_host);
     }
     return call.done(result, "pointer=%#llx", pointer);

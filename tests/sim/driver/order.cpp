@@ -1,5 +1,7 @@
 // What a stream's work waits for. The rules of the legacy default stream hold within one context:
 // its work waits for all that blocking streams were given before, and theirs for it.
+#include <algorithm>
+
 #include "tests/sim/driver/driver.h"
 
 namespace sim {
@@ -32,8 +34,11 @@ std::vector<WorkPtr> Driver::unfinished(CUstream stream) const {
 
 std::vector<WorkPtr> Driver::unfinished(CUcontext context) const {
     std::vector<WorkPtr> works;
-    add(works, context->legacy->tail);
-    for_each_stream(context, [&](const WorkPtr& tail, bool) { add(works, tail); });
+    for (CUcontext each : contexts) {
+        if (each != context && each->root != context) continue;
+        add(works, each->legacy->tail);
+        for_each_stream(each, [&](const WorkPtr& tail, bool) { add(works, tail); });
+    }
     return works;
 }
 
@@ -49,16 +54,24 @@ void Driver::wait(std::unique_lock<std::mutex>& lock, const std::vector<WorkPtr>
     for (const WorkPtr& work : works) worker.wait(lock, work);
 }
 
+CUresult Driver::check_stream(CUstream stream) const {
+    if (streams.count(stream) == 0) return CUDA_ERROR_INVALID_HANDLE;
+    return contexts.count(stream->context) != 0 ? CUDA_SUCCESS : CUDA_ERROR_CONTEXT_IS_DESTROYED;
+}
+
 CUstream Driver::find_stream(CUstream handle, CUresult& why) {
     why = CUDA_SUCCESS;
     if (handle != nullptr && handle != CU_STREAM_LEGACY && handle != CU_STREAM_PER_THREAD) {
-        if (streams.count(handle) != 0) return handle;
-        why = CUDA_ERROR_INVALID_HANDLE;
-        return nullptr;
+        why = check_stream(handle);
+        return why == CUDA_SUCCESS ? handle : nullptr;
     }
     CUcontext context = usable_context(why);
     if (context == nullptr) return nullptr;
     if (handle != CU_STREAM_PER_THREAD) return context->legacy.get();
+    if (context->green != nullptr) {
+        why = CUDA_ERROR_INVALID_HANDLE;
+        return nullptr;
+    }
     std::unique_ptr<CUstream_st>& own = context->per_thread[thread_number()];
     if (own == nullptr) {
         own.reset(new CUstream_st{context, CU_STREAM_DEFAULT, 0, next_stream_id_++});
@@ -67,6 +80,8 @@ CUstream Driver::find_stream(CUstream handle, CUresult& why) {
 }
 
 CUstream Driver::add_stream(CUcontext context, unsigned flags, int priority) {
+    if (context->green != nullptr) flags = CU_STREAM_NON_BLOCKING;
+    priority = std::clamp(priority, kGreatestPriority, 0);
     CUstream stream = new CUstream_st{context, flags, priority, next_stream_id_++};
     streams.insert(stream);
     context->streams.insert(stream);

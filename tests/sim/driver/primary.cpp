@@ -29,25 +29,23 @@ void finish_work(Driver& driver, const Device& device, std::unique_lock<std::mut
     if (device.primary != nullptr) driver.wait(lock, driver.unfinished(device.primary));
 }
 
-void end_primary(Driver& driver, Device& device) {
-    if (device.primary != nullptr) driver.destroy_context(device.primary);
-    device.primary = nullptr;
-    device.primary_uses = 0;
-}
-
 CUresult release(const char* symbol, CUdevice ordinal) {
     return on_device(symbol, ordinal, [](Driver& driver, Device& device, auto& lock) {
-        if (device.primary_uses == 1) finish_work(driver, device, lock);
+        if (device.primary_uses == 1 && device.greens == 0) finish_work(driver, device, lock);
         if (device.primary_uses == 0) return CUDA_ERROR_INVALID_CONTEXT;
-        if (--device.primary_uses == 0) end_primary(driver, device);
+        --device.primary_uses;
+        driver.end_unused_primary(device);
         return CUDA_SUCCESS;
     });
 }
 
 CUresult reset(const char* symbol, CUdevice ordinal) {
     return on_device(symbol, ordinal, [](Driver& driver, Device& device, auto& lock) {
+        if (device.greens > 0) return CUDA_ERROR_NOT_PERMITTED;
         finish_work(driver, device, lock);
-        end_primary(driver, device);
+        if (device.greens > 0) return CUDA_ERROR_NOT_PERMITTED;
+        device.primary_uses = 0;
+        driver.end_unused_primary(device);
         return CUDA_SUCCESS;
     });
 }
@@ -65,18 +63,15 @@ CUresult set_flags(const char* symbol, CUdevice ordinal, unsigned flags) {
 }  // namespace
 
 CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice ordinal) {
-    return on_device(
-        "cuDevicePrimaryCtxRetain", ordinal, [&](Driver& driver, Device& device, auto&) {
-            if (context == nullptr) return CUDA_ERROR_INVALID_VALUE;
-            if (device.primary == nullptr) {
-                const CUresult result = driver.create_context(ordinal, device.primary_flags, 3020,
-                                                              std::nullopt, true, device.primary);
-                if (result != CUDA_SUCCESS) return result;
-            }
-            ++device.primary_uses;
-            *context = device.primary;
-            return CUDA_SUCCESS;
-        });
+    return on_device("cuDevicePrimaryCtxRetain", ordinal,
+                     [&](Driver& driver, Device& device, auto&) {
+                         if (context == nullptr) return CUDA_ERROR_INVALID_VALUE;
+                         const CUresult result = driver.need_primary(ordinal);
+                         if (result != CUDA_SUCCESS) return result;
+                         ++device.primary_uses;
+                         *context = device.primary;
+                         return CUDA_SUCCESS;
+                     });
 }
 
 CUresult cuDevicePrimaryCtxRelease(CUdevice ordinal) {

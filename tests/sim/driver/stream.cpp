@@ -1,6 +1,4 @@
 // Streams: made and ended.
-#include <algorithm>
-
 #include "tests/sim/driver/call.h"
 #include "tests/sim/driver/driver.h"
 
@@ -8,9 +6,6 @@ using sim::Call;
 using sim::Driver;
 
 namespace {
-
-// Priorities beyond the range are clamped (cuda.h).
-constexpr int kGreatestPriority = -5;
 
 CUresult create(const char* symbol, CUstream* stream, unsigned flags, int priority) {
     Call call(symbol);
@@ -23,7 +18,7 @@ CUresult create(const char* symbol, CUstream* stream, unsigned flags, int priori
     if (stream == nullptr || flags > CU_STREAM_NON_BLOCKING) {
         return call.done(CUDA_ERROR_INVALID_VALUE, "flags=%u", flags);
     }
-    *stream = driver->add_stream(context, flags, std::clamp(priority, kGreatestPriority, 0));
+    *stream = driver->add_stream(context, flags, priority);
     return call.done(CUDA_SUCCESS, "flags=%u", flags);
 }
 
@@ -32,9 +27,9 @@ CUresult destroy(const char* symbol, CUstream stream) {
     Driver* driver = call.driver();
     if (driver == nullptr) return call.done();
     const std::lock_guard<std::mutex> lock(driver->mutex);
-    if (driver->streams.count(stream) == 0) return call.done(CUDA_ERROR_INVALID_HANDLE);
-    driver->remove_stream(stream);
-    return call.done(CUDA_SUCCESS);
+    const CUresult result = driver->check_stream(stream);
+    if (result == CUDA_SUCCESS) driver->remove_stream(stream);
+    return call.done(result);
 }
 
 }  // namespace
@@ -56,6 +51,6 @@ CUresult cuCtxGetStreamPriorityRange(int* least, int* greatest) {
     CUresult result{};
     if (driver->usable_context(result) == nullptr) return call.done(result);
     if (least != nullptr) *least = 0;
-    if (greatest != nullptr) *greatest = kGreatestPriority;
+    if (greatest != nullptr) *greatest = sim::kGreatestPriority;
     return call.done(CUDA_SUCCESS);
 }

@@ -19,6 +19,8 @@ struct CUstream_st {
 
 namespace sim {
 
+constexpr int kGreatestPriority = -5;  // the least is 0
+
 // What a stream had still to do when it was destroyed.
 struct Leftover {
     WorkPtr tail;
