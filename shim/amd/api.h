@@ -28,6 +28,11 @@ enum HsaStatus : int {
 
 using HipStream = ihipStream_t*;
 
+// The null stream and hipStreamPerThread, which the current device has.
+inline bool is_of_current_device(HipStream stream) {
+    return reinterpret_cast<std::uintptr_t>(stream) <= 2;
+}
+
 struct HsaAgent {
     std::uint64_t handle;
 };
@@ -54,6 +59,9 @@ using hipExtStreamCreateWithCUMask = HipError(HipStream* stream, std::uint32_t w
                                               const std::uint32_t* mask);
 using hipExtStreamGetCUMask = HipError(HipStream stream, std::uint32_t words, std::uint32_t* mask);
 using hipMemGetInfo = HipError(std::size_t* available, std::size_t* total);
+using hipGetDevice = HipError(int* device);
+using hipDeviceGetPCIBusId = HipError(char* address, int capacity, int device);
+using hipGetStreamDeviceId = int(HipStream stream);
 using hipGetProcAddress = HipError(const char* symbol, void** function, int version,
                                    std::uint64_t flags, int* status);
 using hsa_init = HsaStatus();

@@ -82,13 +82,30 @@ class Planner {
         if (partition_.devices.empty()) {
             const auto value = surroundings_.environment(kVisibleVariable);
             add_devices(read_rocr_list(value, gpus_).gpus);
+            count_as_hip(hip_value());
             return std::nullopt;
         }
         const auto found = select_devices(partition_.devices, gpus_, bounds());
         if (const Refusal* refusal = refusal_of(found)) return *refusal;
         add_devices(std::get<std::vector<std::size_t>>(found));
         narrow();
+        count_as_hip(std::nullopt);
         return std::nullopt;
+    }
+
+    // The list as HIP will read it, in a process whose devices are not narrowed here.
+    std::optional<std::string> hip_value() const {
+        const auto value = surroundings_.environment(kHipVariable);
+        return value.value_or("").empty() ? surroundings_.environment(kHipOtherVariable) : value;
+    }
+
+    void count_as_hip(const std::optional<std::string>& value) {
+        Visible rocr;
+        for (const DeviceLimit& device : plan_.devices) rocr.gpus.push_back(device.gpu.place);
+        for (const std::size_t place : read_hip_list(value, rocr, gpus_).gpus) {
+            const auto found = std::find(rocr.gpus.begin(), rocr.gpus.end(), place);
+            plan_.hip_devices.push_back(static_cast<std::size_t>(found - rocr.gpus.begin()));
+        }
     }
 
     static DeviceLimit unlimited(const Gpu& gpu) { return {gpu, {}, gpu.cus, std::nullopt}; }
@@ -268,7 +285,7 @@ class Planner {
         return std::nullopt;
     }
 
-    Step note_hip(const DeviceLimit& device, const std::string& value) {
+    Step note_hip(DeviceLimit& device, const std::string& value) {
         const std::string setting = std::string(kHipMaskVariable) + "=" + value;
         const auto mask = read_hip_mask(value, device.gpu);
         if (!mask) {
@@ -285,6 +302,7 @@ class Planner {
                                   std::to_string(cus) + " of " + std::to_string(device.cus) +
                                   " CUs to HIP's streams on " + describe(device.gpu));
         }
+        device.hip_mask = left;
         const unsigned told = count_cus(*mask, device.gpu);
         if (told > cus) {
             plan_.notes.push_back(setting + " makes HIP tell programs of " + std::to_string(told) +

@@ -27,6 +27,8 @@ struct DeviceLimit {
     Mask mask;                            // for every compute queue; empty: no limit
     unsigned cus = 0;                     // that the mask enables, or all
     std::optional<std::uint64_t> memory;  // bytes of VRAM, whole MiB
+    Mask hip_mask = {};  // what ROC_GLOBAL_CU_MASK leaves HIP's streams of that; empty: all, or it
+                         // cannot be told
 };
 
 // What the slots of the partition's pool get of one of its GPUs.
@@ -37,11 +39,12 @@ struct PoolUse {
 };
 
 struct Plan {
-    std::vector<DeviceLimit> devices;  // in the order of the list that ROCr will show
-    std::vector<DeviceLimit> hidden;   // where the policy names no device, what holds on the GPUs
-                                       // that are not in that list: a program may change the list
-                                       // and initialise ROCr again; less those on which this
-                                       // cannot be had
+    std::vector<DeviceLimit> devices;      // in the order of the list that ROCr will show
+    std::vector<std::size_t> hip_devices;  // HIP's devices, as places in `devices`
+    std::vector<DeviceLimit> hidden;  // where the policy names no device, what holds on the GPUs
+                                      // that are not in that list: a program may change the list
+                                      // and initialise ROCr again; less those on which this
+                                      // cannot be had
     host::Edits lasting;  // ROCR_VISIBLE_DEVICES, and lists that HIP and OpenCL count within it;
                           // they stay, so that what the program asks later agrees
     std::optional<double> share;  // what the policy asks, as a percentage

@@ -65,9 +65,12 @@ std::string beyond_text(const Mask& asked, const DeviceLimit& limit) {
            " leaves nothing to run on: ask for CUs of the grant (hipExtStreamGetCUMask tells them)";
 }
 
-// What the stream runs on: both the program's mask and the grant's hold.
+// What the stream runs on: the program's mask, the grant's and that of ROC_GLOBAL_CU_MASK hold. HIP
+// leaves the program's out where nothing is left of it beside the last (run: ROCm 5.2.3).
 Mask applied(const Mask& asked, const DeviceLimit& limit) {
-    return asked.empty() ? limit.mask : within(asked, limit.mask, limit.gpu);
+    const Mask& most = limit.hip_mask.empty() ? limit.mask : limit.hip_mask;
+    const Mask both = asked.empty() ? most : within(asked, most, limit.gpu);
+    return both.empty() ? most : both;
 }
 
 }  // namespace
@@ -106,7 +109,7 @@ HipError amd_hook::hipExtStreamCreateWithCUMask(HipStream* stream, std::uint32_t
             const Mask asked = mask == nullptr ? Mask{} : Mask(mask, mask + words);
             const auto limit = session.limit_of_current_device();
             const bool bounded = limit && !limit->mask.empty() && !asked.empty();
-            if (bounded && applied(asked, *limit).empty()) {
+            if (bounded && within(asked, limit->mask, limit->gpu).empty()) {
                 session.complain(beyond_text(asked, *limit));
                 return amd::kHipErrorInvalidValue;
             }
@@ -125,7 +128,7 @@ HipError amd_hook::hipExtStreamGetCUMask(HipStream stream, std::uint32_t words,
         [&](AmdSession& session) {
             const HipError result = session.call<kHook>(stream, words, mask);
             if (result != amd::kHipSuccess || mask == nullptr) return result;
-            const auto limit = session.limit_of_current_device();
+            const auto limit = session.limit_of_stream(stream);
             if (!limit || limit->mask.empty()) return result;
             const Mask told = applied(session.streams().asked(stream), *limit);
             for (std::uint32_t i = 0; i < words; ++i) mask[i] = i < told.size() ? told[i] : 0;

@@ -270,38 +270,56 @@ std::optional<DeviceLimit> AmdSession::limit_of_node(unsigned node) const {
     return std::nullopt;
 }
 
-// "0000:c1:00.0" of the thread's current HIP device, and its number.
-std::optional<std::string> AmdSession::current_device_address(int& device) const {
-    const auto hip = static_cast<std::uint32_t>(Library::HIP);
-    const auto get = reinterpret_cast<amd::HipError (*)(int*)>(front_.find(hip, "hipGetDevice"));
-    const auto tell = reinterpret_cast<amd::HipError (*)(char*, int, int)>(
-        front_.find(hip, "hipDeviceGetPCIBusId"));
-    if (get == nullptr || tell == nullptr) return std::nullopt;
+std::optional<int> AmdSession::current_device() const {
+    const auto get = hip_function<amd::type::hipGetDevice>("hipGetDevice");
+    const Deeper deeper(front_, Library::HIP);
+    int device = 0;
+    if (get == nullptr || get(&device) != amd::kHipSuccess) return std::nullopt;
+    return device;
+}
+
+std::optional<int> AmdSession::device_of(amd::HipStream stream) const {
+    const auto get = hip_function<amd::type::hipGetStreamDeviceId>("hipGetStreamDeviceId");
+    if (get == nullptr || amd::is_of_current_device(stream)) return current_device();
+    const Deeper deeper(front_, Library::HIP);
+    const int device = get(stream);
+    return device < 0 ? current_device() : device;
+}
+
+// "0000:c1:00.0"
+std::optional<std::string> AmdSession::address_of(int device) const {
+    const auto tell = hip_function<amd::type::hipDeviceGetPCIBusId>("hipDeviceGetPCIBusId");
     const Deeper deeper(front_, Library::HIP);
     char address[64] = "";
-    if (get(&device) != amd::kHipSuccess ||
-        tell(address, sizeof address, device) != amd::kHipSuccess) {
+    if (tell == nullptr || tell(address, sizeof address, device) != amd::kHipSuccess) {
         return std::nullopt;
     }
     return address;
 }
 
-// By PCI address; partitions of one GPU share it, and there HIP's number decides, in the order of
-// the list that it was given.
-std::optional<DeviceLimit> AmdSession::limit_of_current_device() const {
+// By PCI address; partitions of one GPU share it, and there HIP's number decides.
+std::optional<DeviceLimit> AmdSession::limit_of_device(std::optional<int> device) const {
     const std::vector<DeviceLimit> limits = queues_.limits();
     if (limits.size() == 1) return limits.front();
-    int device = 0;
-    const auto address = current_device_address(device);
+    const auto address = device ? address_of(*device) : std::nullopt;
     if (!address) return std::nullopt;
     std::vector<const DeviceLimit*> there;
     for (const DeviceLimit& limit : limits) {
         if (strcasecmp(limit.gpu.pci.c_str(), address->c_str()) == 0) there.push_back(&limit);
     }
     if (there.size() == 1) return *there.front();
-    const auto place = static_cast<std::size_t>(device);
-    if (place < limits.size()) return limits[place];
-    return std::nullopt;
+    const amd::Plan& plan = ruling_.plan;
+    const auto number = static_cast<std::size_t>(*device);
+    if (number >= plan.hip_devices.size()) return std::nullopt;
+    return limit_of_node(plan.devices[plan.hip_devices[number]].gpu.node);
+}
+
+std::optional<DeviceLimit> AmdSession::limit_of_current_device() const {
+    return limit_of_device(current_device());
+}
+
+std::optional<DeviceLimit> AmdSession::limit_of_stream(amd::HipStream stream) const {
+    return limit_of_device(device_of(stream));
 }
 
 std::uint64_t AmdSession::memory_left(const DeviceLimit& limit) const {

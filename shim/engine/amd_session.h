@@ -62,9 +62,11 @@ class AmdSession {
     // A request of /dev/kfd.
     int ioctl(const amd::kfd::Call& call);
 
-    // What holds for the GPU of a KFD node, or for HIP's current device; nullopt: nothing does.
+    // What holds for the GPU of a KFD node, for HIP's current device or for that of a stream;
+    // nullopt: nothing does.
     std::optional<amd::DeviceLimit> limit_of_node(unsigned node) const;
     std::optional<amd::DeviceLimit> limit_of_current_device() const;
+    std::optional<amd::DeviceLimit> limit_of_stream(amd::HipStream stream) const;
     std::uint64_t memory_left(const amd::DeviceLimit& limit) const;
 
     amd::Streams& streams() { return streams_; }
@@ -114,7 +116,15 @@ class AmdSession {
     bool concerned(amd::kfd::Request request) const;
     void granted();
     void not_masked(const std::string& line);
-    std::optional<std::string> current_device_address(int& device) const;
+    template <class Function>
+    Function* hip_function(const char* name) const {
+        const auto hip = static_cast<std::uint32_t>(Library::HIP);
+        return reinterpret_cast<Function*>(front_.find(hip, name));
+    }
+    std::optional<int> current_device() const;
+    std::optional<int> device_of(amd::HipStream stream) const;
+    std::optional<std::string> address_of(int device) const;
+    std::optional<amd::DeviceLimit> limit_of_device(std::optional<int> device) const;
 
     const ration_front& front_;
     AmdSession* const former_;  // the parent's: leaked on purpose, and kept reachable

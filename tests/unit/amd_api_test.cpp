@@ -36,12 +36,21 @@ SAME_CALL(hipStreamCreateWithPriority);
 SAME_CALL(hipExtStreamCreateWithCUMask);
 SAME_CALL(hipExtStreamGetCUMask);
 SAME_CALL(hipMemGetInfo);
+SAME_CALL(hipGetDevice);
+SAME_CALL(hipDeviceGetPCIBusId);
+SAME_CALL(hipGetStreamDeviceId);
 SAME_CALL(hsa_init);
 SAME_CALL(hsa_shut_down);
 SAME_CALL(hsa_iterate_agents);
 SAME_CALL(hsa_agent_get_info);
 SAME_CALL(hsa_queue_create);
 SAME_CALL(hsa_queue_destroy);
+
+TEST(AmdApi, KnowsTheStreamsOfTheCurrentDevice) {
+    EXPECT_TRUE(is_of_current_device(nullptr));
+    EXPECT_TRUE(is_of_current_device(hipStreamPerThread));
+    EXPECT_FALSE(is_of_current_device(reinterpret_cast<HipStream>(0x1000)));
+}
 
 TEST(AmdApi, HasTheHeadersNumbers) {
     EXPECT_EQ(int{kHipErrorInvalidValue}, hipErrorInvalidValue);

@@ -375,6 +375,29 @@ TEST_F(PlanTest, CusThatHipTellsByItsOwnMaskAreNoted) {
     EXPECT_THAT(plan().notes, IsEmpty());
 }
 
+TEST_F(PlanTest, WhatHipsOwnMaskLeavesIsKnown) {
+    partition_.share = 25;
+    environment_["ROC_GLOBAL_CU_MASK"] = "0xff0000ff";
+    EXPECT_EQ(plan().devices[0].hip_mask[0], 0xffU);
+    EXPECT_EQ(plan().devices[0].mask[0], 0xffffffU);
+    gpus_ = {navi21()};
+    EXPECT_THAT(plan().devices[0].hip_mask, IsEmpty());
+}
+
+TEST_F(PlanTest, CountsDevicesAsHipDoes) {
+    gpus_ = {mi210(0), mi210(1), mi210(2)};
+    EXPECT_THAT(plan().hip_devices, ElementsAre(0, 1, 2));
+    environment_["CUDA_VISIBLE_DEVICES"] = "1";
+    EXPECT_THAT(plan().hip_devices, ElementsAre(1));
+    environment_["HIP_VISIBLE_DEVICES"] = "2,0";
+    EXPECT_THAT(plan().hip_devices, ElementsAre(2, 0));
+    environment_["ROCR_VISIBLE_DEVICES"] = "2,1,0";
+    EXPECT_THAT(plan().hip_devices, ElementsAre(2, 0)) << "within the list of ROCr";
+    EXPECT_EQ(plan().devices[2].gpu.place, 0U);
+    choose(partition_, "0");
+    EXPECT_THAT(plan().hip_devices, ElementsAre(0)) << "narrowed, all of the new list";
+}
+
 TEST_F(PlanTest, AMistakeInHsaCuMaskIsNoted) {
     partition_.share = 25;
     environment_["HSA_CU_MASK"] = "0:0-";

@@ -11,6 +11,7 @@ struct options {
     int init;
     int hold;
     int device;
+    int look_from; /* -1: where it works */
     int streams;
     uint32_t mask[kMaskWords];
     size_t allocate_mib;
@@ -44,7 +45,7 @@ static void read_mask(const char* text, uint32_t* words) {
 }
 
 static struct options read_options(int argc, char** argv) {
-    struct options options = {.streams = 1, .mask = {0xffff}};
+    struct options options = {.look_from = -1, .streams = 1, .mask = {0xffff}};
     for (int i = 1; i < argc; ++i) {
         const char* value = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(argv[i], "--init") == 0) options.init = 1;
@@ -52,6 +53,7 @@ static struct options read_options(int argc, char** argv) {
         if (strcmp(argv[i], "--mask") == 0) read_mask(value, options.mask);
         if (strcmp(argv[i], "--streams") == 0) options.streams = atoi(value);
         if (strcmp(argv[i], "--device") == 0) options.device = atoi(value);
+        if (strcmp(argv[i], "--look-from") == 0) options.look_from = atoi(value);
         if (strcmp(argv[i], "--allocate") == 0) options.allocate_mib = strtoul(value, NULL, 10);
     }
     if (options.streams > kMaxStreams) options.streams = kMaxStreams;
@@ -172,7 +174,9 @@ int hip_app_main(const struct hip* hip, const char* route, int argc, char** argv
     if (count > 0) {
         TRY(hipSetDevice, options.device);
         stream_count = create_streams(run, &options, streams);
+        if (options.look_from >= 0) TRY(hipSetDevice, options.look_from);
         for (size_t i = 0; i < stream_count; ++i) look_at(run, &streams[i]);
+        TRY(hipSetDevice, options.device);
         equal = round_trip(run, streams[0].stream);
         synchronize(run, streams[stream_count - 1].stream, streams[0].stream);
     } else {
@@ -180,9 +184,14 @@ int hip_app_main(const struct hip* hip, const char* route, int argc, char** argv
         TRY(hipStreamCreate, &streams[0].stream);
     }
     void* memory = NULL;
-    if (options.allocate_mib != 0) TRY(hipMalloc, &memory, options.allocate_mib << 20);
+    size_t left = 0;
+    size_t total = 0;
+    if (options.allocate_mib != 0) {
+        TRY(hipMalloc, &memory, options.allocate_mib << 20);
+        TRY(hipMemGetInfo, &left, &total);
+    }
 
-    printf("], \"equal\": %s, \"devices\": [", equal ? "true" : "false");
+    printf("], \"equal\": %s, \"left\": %zu, \"devices\": [", equal ? "true" : "false", left);
     for (int i = 0; i < count; ++i) {
         printf(
             "%s{\"name\": \"%s\", \"pci\": \"%s\", \"multiprocessors\": %d, \"free\": %zu, "

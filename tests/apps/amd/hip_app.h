@@ -46,5 +46,6 @@ struct hip {
  *   --streams N      so many streams by hipStreamCreate, default 1
  *   --allocate MIB   allocates that at the end
  *   --device N       works on that device, default 0
+ *   --look-from N    is on that device when it looks at its streams
  *   --hold           waits for the end of stdin before it ends */
 int hip_app_main(const struct hip* hip, const char* route, int argc, char** argv);

@@ -201,6 +201,11 @@ class Confined(unittest.TestCase):
                     for queue in run.compute_queues:
                         self.assertEqual(queue.mask & ~grant, 0)
                     self.assertEqual(run.report["devices"][0]["multiprocessors"], told)
+                    left = grant & int(mask, 16)
+                    self.assertEqual([int(stream["mask"], 16) for stream in run.report["streams"]],
+                                     [left] * 3 + [left & 0xffff])
+                    self.assertEqual({queue.mask for queue in run.compute_queues[1:]},
+                                     {left, left & 0xffff})
 
     def test_devices(self):
         with Node("mi210,navi21,mi210") as node:
@@ -214,6 +219,27 @@ class Confined(unittest.TestCase):
             self.assertEqual([device["pci"] for device in run.report["devices"]],
                              ["0000:11:00.0", "0000:10:00.0"])
             self.assertEqual({queue.gpu for queue in run.queues}, {0})
+
+    def test_a_stream_is_told_of_its_own_device(self):
+        with Node("mi210,navi21") as node:
+            node.partition(SHARE)
+            for device, mask in ((0, 0xffffff), (1, 0xffff)):
+                run = node.run("hip_linked", "--device", str(device), "--look-from",
+                               str(1 - device))
+                self.works(run)
+                self.assertEqual({int(stream["mask"], 16) for stream in run.report["streams"][:-1]},
+                                 {mask})
+
+    def test_memory_left_on_a_partition_of_a_gpu(self):
+        """All partitions of a GPU have one PCI address."""
+        with Node("mi300x/cpx") as node:
+            node.partition('memory = "4GiB"')
+            for visible in ({}, {"HIP_VISIBLE_DEVICES": "5,2"}, {"CUDA_VISIBLE_DEVICES": "7,5,2"}):
+                with self.subTest(**visible):
+                    run = node.run("hip_linked", "--device", "1", "--allocate", "3072", **visible)
+                    self.works(run)
+                    self.assertLessEqual(run.report["left"], 1 << 30)
+                    self.assertGreater(run.report["left"], 0)
 
     def test_devices_by_uuid(self):
         with Node("mi210,mi210") as node:
