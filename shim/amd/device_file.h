@@ -32,10 +32,9 @@ constexpr bool is_kfds(DeviceKind kind, unsigned long request) {
 }
 
 // The same for one who asks often: a file that was found to be the device file is known by its
-// inode from then on, which takes a fifth of the time.
+// inode from then on, without a look at its links.
 class DeviceFile {
   public:
-    bool is(int descriptor) { return kind_of(descriptor) == DeviceKind::kKfd; }
     bool is_asked(int descriptor, unsigned long request) {
         return is_kfds(kind_of(descriptor), request);
     }

@@ -60,7 +60,10 @@ AmdSession::AmdSession(const ration_front& front, AmdSession* former, Findings f
       ioctl_(real<Hook::ioctl>()),
       overlay_({}, ruling_.plan.lasting),
       queues_(
-          ioctl_, [this](int descriptor) { return device_file_.is(descriptor); },
+          ioctl_,
+          [this](int descriptor) {
+              return device_file_.is_asked(descriptor, AMDKFD_IOC_SET_CU_MASK);
+          },
           ruling_.plan.limits(),
           {[this] { granted(); }, [this](const std::string& line) { not_masked(line); },
            [this](const std::string& line) { complain(line); }},
