@@ -112,28 +112,39 @@ void inspect_context(Cuda& cuda, Report& report) {
     report.set("info_total_mib", static_cast<long long>(total) / kMiB);
 }
 
-SmMask sms_of(Cuda& cuda, CUstream stream) {
-    CUmodule module{};
-    CUfunction kernel{};
-    CUdeviceptr mask{};
+SmProbe::SmProbe(Cuda& cuda) : cuda_(cuda) {
+    cuda_.cuModuleLoadData(&module_, kSmidMask);
+    cuda_.cuModuleGetFunction(&kernel_, module_, "smid_mask");
+    cuda_.cuMemAlloc_v2(&mask_, kMaskWords * sizeof(unsigned));
+}
+
+SmProbe::~SmProbe() {
+    cuda_.cuMemFree_v2(mask_);
+    cuda_.cuModuleUnload(module_);
+}
+
+CUresult SmProbe::launch(CUstream stream) {
+    void* parameters[] = {&mask_};
+    const CUresult cleared = cuda_.cuMemsetD8Async(mask_, 0, kMaskWords * sizeof(unsigned), stream);
+    if (cleared != CUDA_SUCCESS) return cleared;
+    return cuda_.cuLaunchKernel(kernel_, 2048, 1, 1, 64, 1, 1, 0, stream, parameters, nullptr);
+}
+
+SmMask SmProbe::marked() {
     std::array<unsigned, kMaskWords> words{};
-    void* parameters[] = {&mask};
-    const bool ran = cuda.cuModuleLoadData(&module, kSmidMask) == CUDA_SUCCESS &&
-                     cuda.cuModuleGetFunction(&kernel, module, "smid_mask") == CUDA_SUCCESS &&
-                     cuda.cuMemAlloc_v2(&mask, sizeof words) == CUDA_SUCCESS &&
-                     cuda.cuMemsetD8Async(mask, 0, sizeof words, stream) == CUDA_SUCCESS &&
-                     cuda.cuLaunchKernel(kernel, 2048, 1, 1, 64, 1, 1, 0, stream, parameters,
-                                         nullptr) == CUDA_SUCCESS &&
-                     cuda.cuStreamSynchronize(stream) == CUDA_SUCCESS &&
-                     cuda.cuMemcpyDtoH_v2(words.data(), mask, sizeof words) == CUDA_SUCCESS;
+    cuda_.cuMemcpyDtoH_v2(words.data(), mask_, sizeof words);
     SmMask sms;
-    if (!ran) return sms;
-    cuda.cuMemFree_v2(mask);
-    cuda.cuModuleUnload(module);
     for (std::size_t sm = 0; sm < sms.size(); ++sm) {
         sms[sm] = (words[sm / 32] >> (sm % 32) & 1) != 0;
     }
     return sms;
+}
+
+SmMask sms_of(Cuda& cuda, CUstream stream) {
+    SmProbe probe(cuda);
+    const bool ran =
+        probe.launch(stream) == CUDA_SUCCESS && cuda.cuStreamSynchronize(stream) == CUDA_SUCCESS;
+    return ran ? probe.marked() : SmMask();
 }
 
 int distinct_sms(Cuda& cuda) {

@@ -13,8 +13,29 @@ void inspect_device(Cuda& cuda, Report& report);
 void inspect_context(Cuda& cuda, Report& report);
 // A device's UUID without the prefix "GPU-".
 std::string uuid_text(Cuda& cuda, CUdevice device);
-// The SMs that a kernel in the stream ran on, by %smid; none if it didn't run.
 using SmMask = std::bitset<512>;
+
+// A kernel that marks the SMs that it runs on, by %smid.
+class SmProbe {
+  public:
+    // Loads it in the current context.
+    explicit SmProbe(Cuda& cuda);
+    ~SmProbe();
+    SmProbe(const SmProbe&) = delete;
+
+    // Forgets what was marked, and runs the kernel, both in the stream.
+    CUresult launch(CUstream stream);
+    // What has been marked; the caller has waited for the stream.
+    SmMask marked();
+
+  private:
+    Cuda& cuda_;
+    CUmodule module_ = nullptr;
+    CUfunction kernel_ = nullptr;
+    CUdeviceptr mask_ = 0;
+};
+
+// The SMs that a kernel in the stream ran on; none if it didn't run.
 SmMask sms_of(Cuda& cuda, CUstream stream);
 // How many those are in the current context's NULL stream; -1 if the kernel didn't run.
 int distinct_sms(Cuda& cuda);

@@ -29,7 +29,7 @@ spin:
 )";
 
 constexpr std::size_t kCellBytes = 256;
-constexpr std::size_t kGates = 4;
+constexpr std::size_t kGates = 5;
 
 void must(CUresult result, const char* step) {
     if (result == CUDA_SUCCESS) return;
@@ -71,6 +71,7 @@ void Lab::warm_up() {
         read(static_cast<int>(gate));
         flags_[gate] = 0;
     }
+    flags_[kOpenGate] = 1;
     MUST(cuCtxSynchronize());
 }
 

@@ -14,6 +14,7 @@ struct Stack {
     CUcontext contexts[kDeepest];
     int depth;
     unsigned long thread;
+    CUstreamCaptureMode mode;  // 0: CU_STREAM_CAPTURE_MODE_GLOBAL
 };
 thread_local Stack t_stack;
 
@@ -53,6 +54,10 @@ void Driver::destroy_context(CUcontext context) {
     if (mps_enabled) mps.detach(context->mps_id);
     at(context->device).used -= context->own_bytes;
     contexts.erase(context);
+    const std::set<CapturePtr> begun = captures;
+    for (const CapturePtr& each : begun) {
+        if (each->origin->context == context) end_capture(*this, each);
+    }
     while (!context->streams.empty()) remove_stream(*context->streams.begin());
     std::erase_if(events, [context](CUevent event) {
         if (event->context != context) return false;
@@ -105,6 +110,8 @@ unsigned long thread_number() {
     if (t_stack.thread == 0) t_stack.thread = ++last;
     return t_stack.thread;
 }
+
+CUstreamCaptureMode& capture_mode() { return t_stack.mode; }
 
 // Replaces the top; null takes it off.
 void set_current(CUcontext context) {

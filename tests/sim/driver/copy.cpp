@@ -18,6 +18,7 @@ struct Range {
     std::size_t bytes;
 };
 
+// What a call waits for. In a capture only work that nobody waits for can be done.
 enum class Until { Submitted, Done };
 
 // Enqueues `run` if the ranges are device memory (or pinned).
@@ -29,7 +30,10 @@ CUresult on_memory(const char* symbol, CUstream handle, std::initializer_list<Ra
             if (range.bytes == 0) return CUDA_SUCCESS;
             if (!driver.covers(range.pointer, range.bytes)) return CUDA_ERROR_INVALID_VALUE;
         }
-        const CUresult result = driver.enqueue(stream, Task{std::forward<Run>(run)});
+        CUresult result = until == Until::Done ? sim::progress_known(stream) : CUDA_SUCCESS;
+        if (result == CUDA_SUCCESS) {
+            result = driver.enqueue(stream, Task{std::forward<Run>(run)});
+        }
         if (result == CUDA_SUCCESS && until == Until::Done) {
             driver.worker.wait(lock, sim::WorkPtr(stream->tail));
         }
@@ -39,11 +43,8 @@ CUresult on_memory(const char* symbol, CUstream handle, std::initializer_list<Ra
 
 void* at(CUdeviceptr pointer) { return reinterpret_cast<void*>(pointer); }
 
-bool pinned(const void* host, std::size_t bytes) {
-    Driver* driver = Driver::get();
-    if (driver == nullptr) return false;
-    const std::lock_guard<std::mutex> lock(driver->mutex);
-    return driver->covers(reinterpret_cast<CUdeviceptr>(host), bytes);
+bool pageable(const Driver& driver, const void* host, std::size_t bytes) {
+    return !driver.covers(reinterpret_cast<CUdeviceptr>(host), bytes);
 }
 
 CUresult to_device(const char* symbol, CUdeviceptr device, const void* host, std::size_t bytes,
@@ -52,30 +53,40 @@ CUresult to_device(const char* symbol, CUdeviceptr device, const void* host, std
                      [=] { std::memcpy(at(device), host, bytes); });
 }
 
-// Pageable memory is read before the call returns.
+// Pageable memory is read before the call returns, but for a graph's node, which reads it when it
+// runs.
 CUresult to_device_async(const char* symbol, CUdeviceptr device, const void* host,
-                         std::size_t bytes, CUstream stream) {
-    if (pinned(host, bytes)) {
-        return on_memory(symbol, stream, {{device, bytes}}, Until::Submitted,
-                         [=] { std::memcpy(at(device), host, bytes); });
-    }
-    const auto* begin = static_cast<const char*>(host);
-    const auto staged = std::make_shared<std::vector<char>>(begin, begin + bytes);
-    return on_memory(symbol, stream, {{device, bytes}}, Until::Submitted,
-                     [=] { std::memcpy(at(device), staged->data(), staged->size()); });
+                         std::size_t bytes, CUstream handle) {
+    return sim::on_stream(symbol, handle, [=](Driver& driver, CUstream stream, auto&) {
+        if (bytes == 0) return CUDA_SUCCESS;
+        if (!driver.covers(device, bytes)) return CUDA_ERROR_INVALID_VALUE;
+        if (stream->capture != nullptr || !pageable(driver, host, bytes)) {
+            return driver.enqueue(stream, {[=] { std::memcpy(at(device), host, bytes); }});
+        }
+        const auto* begin = static_cast<const char*>(host);
+        const auto staged = std::make_shared<std::vector<char>>(begin, begin + bytes);
+        return driver.enqueue(stream, {[=] { std::memcpy(at(device), staged->data(), bytes); }});
+    });
 }
 
 CUresult to_host(const char* symbol, void* host, CUdeviceptr device, std::size_t bytes,
-                 CUstream stream, Until until) {
-    return on_memory(symbol, stream, {{device, bytes}}, until,
+                 CUstream stream) {
+    return on_memory(symbol, stream, {{device, bytes}}, Until::Done,
                      [=] { std::memcpy(host, at(device), bytes); });
 }
 
-// Pageable memory is written before the call returns.
+// Pageable memory is written before the call returns, but for a graph's node.
 CUresult to_host_async(const char* symbol, void* host, CUdeviceptr device, std::size_t bytes,
-                       CUstream stream) {
-    return to_host(symbol, host, device, bytes, stream,
-                   pinned(host, bytes) ? Until::Submitted : Until::Done);
+                       CUstream handle) {
+    return sim::on_stream(symbol, handle, [=](Driver& driver, CUstream stream, auto& lock) {
+        if (bytes == 0) return CUDA_SUCCESS;
+        if (!driver.covers(device, bytes)) return CUDA_ERROR_INVALID_VALUE;
+        const bool wait = stream->capture == nullptr && pageable(driver, host, bytes);
+        const CUresult result =
+            driver.enqueue(stream, {[=] { std::memcpy(host, at(device), bytes); }});
+        if (result == CUDA_SUCCESS && wait) driver.worker.wait(lock, sim::WorkPtr(stream->tail));
+        return result;
+    });
 }
 
 CUresult within(const char* symbol, CUdeviceptr to, CUdeviceptr from, std::size_t bytes,
@@ -107,10 +118,10 @@ CUresult cuMemcpyHtoDAsync_v2_ptsz(CUdeviceptr device, const void* host, std::si
     return to_device_async("cuMemcpyHtoDAsync_v2_ptsz", device, host, bytes, or_own(stream));
 }
 CUresult cuMemcpyDtoH_v2(void* host, CUdeviceptr device, std::size_t bytes) {
-    return to_host("cuMemcpyDtoH_v2", host, device, bytes, nullptr, Until::Done);
+    return to_host("cuMemcpyDtoH_v2", host, device, bytes, nullptr);
 }
 CUresult cuMemcpyDtoH_v2_ptds(void* host, CUdeviceptr device, std::size_t bytes) {
-    return to_host("cuMemcpyDtoH_v2_ptds", host, device, bytes, or_own(nullptr), Until::Done);
+    return to_host("cuMemcpyDtoH_v2_ptds", host, device, bytes, or_own(nullptr));
 }
 CUresult cuMemcpyDtoHAsync_v2(void* host, CUdeviceptr device, std::size_t bytes, CUstream stream) {
     return to_host_async("cuMemcpyDtoHAsync_v2", host, device, bytes, stream);

@@ -63,8 +63,9 @@ CUresult ask(const char* symbol, CUcontext context, Value* out, Answer&& answer)
 CUresult synchronise(const char* symbol, CUcontext context) {
     return with_context(symbol, context, [](CUcontext found, std::unique_lock<std::mutex>& lock) {
         Driver& driver = *Driver::get();
-        driver.wait(lock, driver.unfinished(found));
-        return CUDA_SUCCESS;
+        const CUresult known = sim::progress_known(driver, found);
+        if (known == CUDA_SUCCESS) driver.wait(lock, driver.unfinished(found));
+        return known;
     });
 }
 

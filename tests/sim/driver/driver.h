@@ -89,7 +89,11 @@ class Driver {
     std::set<CUevent> events;
     std::set<CUgreenCtx> greens;  // the destroyed ones too
     std::set<CUdevResourceDesc> descriptions;
-    unsigned splits = 0;  // of resources, so far
+    unsigned splits = 0;            // of resources, so far
+    std::set<CapturePtr> captures;  // that have begun and not ended
+    unsigned long long last_capture = 0;
+    std::set<CUgraph> graphs;
+    std::set<CUgraphExec> execs;
     std::map<CUdeviceptr, Allocation> allocations;
 
     bool valid(CUdevice device) const {
@@ -152,5 +156,7 @@ CUcontext pop_current();
 void set_current(CUcontext context);
 // A number of the calling thread that no other thread of the process ever has.
 unsigned long thread_number();
+// The calling thread's mode (cuThreadExchangeStreamCaptureMode).
+CUstreamCaptureMode& capture_mode();
 
 }  // namespace sim

@@ -25,6 +25,12 @@ CUresult on_events(const char* symbol, std::initializer_list<CUevent> events, Us
 
 bool unfinished(CUevent event) { return event->last != nullptr && pending(event->last->work); }
 
+// Nobody can say when something captured is done; having asked spoils the capture.
+CUresult refuse_captured(CUevent event) {
+    event->capture->invalid = true;
+    return CUDA_ERROR_CAPTURED_EVENT;
+}
+
 CUresult destroy(const char* symbol, CUevent event) {
     return on_events(symbol, {event}, [event](Driver& driver, auto&) {
         driver.events.erase(event);
@@ -73,12 +79,14 @@ CUresult cuEventDestroy_v2(CUevent event) { return destroy("cuEventDestroy_v2", 
 
 CUresult cuEventQuery(CUevent event) {
     return on_events("cuEventQuery", {event}, [event](Driver&, auto&) {
+        if (event->capture != nullptr) return refuse_captured(event);
         return unfinished(event) ? CUDA_ERROR_NOT_READY : CUDA_SUCCESS;
     });
 }
 
 CUresult cuEventSynchronize(CUevent event) {
     return on_events("cuEventSynchronize", {event}, [event](Driver& driver, auto& lock) {
+        if (event->capture != nullptr) return refuse_captured(event);
         if (unfinished(event)) driver.worker.wait(lock, sim::WorkPtr(event->last->work));
         return CUDA_SUCCESS;
     });

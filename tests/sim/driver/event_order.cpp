@@ -12,11 +12,14 @@ CUresult record(const char* symbol, CUevent event, CUstream handle, unsigned fla
         if (driver.events.count(event) == 0) return CUDA_ERROR_INVALID_HANDLE;
         if (event->context != stream->context->root) return CUDA_ERROR_INVALID_HANDLE;
         if (flags != CU_EVENT_RECORD_DEFAULT) return CUDA_ERROR_INVALID_VALUE;
+        if (stream->capture != nullptr) return sim::capture_record(stream, event);
         auto now = std::make_shared<sim::Record>();
         const CUresult result =
             driver.enqueue(stream, {[now] { now->at = std::chrono::steady_clock::now(); }});
+        if (result != CUDA_SUCCESS) return result;
         now->work = stream->tail;
         event->last = std::move(now);
+        event->capture = nullptr;
         return result;
     });
 }
@@ -26,6 +29,9 @@ CUresult wait(const char* symbol, CUstream handle, CUevent event, unsigned flags
     return on_stream(symbol, handle, [=](Driver& driver, CUstream stream, auto&) {
         if (driver.events.count(event) == 0) return CUDA_ERROR_INVALID_HANDLE;
         if (flags != CU_EVENT_WAIT_DEFAULT) return CUDA_ERROR_INVALID_VALUE;
+        if (stream->capture != nullptr || event->capture != nullptr) {
+            return sim::capture_wait(stream, event);
+        }
         if (event->last == nullptr || !pending(event->last->work)) return CUDA_SUCCESS;
         return driver.enqueue(stream, {[] {}}, event->last->work);
     });

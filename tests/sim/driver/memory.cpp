@@ -79,7 +79,8 @@ CUresult allocate(const char* symbol, CUdeviceptr* pointer, std::size_t bytes,
     const std::lock_guard<std::mutex> lock(driver->mutex);
     CUresult result{};
     CUcontext context = driver->usable_context(result);
-    if (context != nullptr) {
+    if (context != nullptr) result = sim::unsafe_allowed(*driver);
+    if (result == CUDA_SUCCESS) {
         result = pointer != nullptr ? driver->allocate(context, bytes, on_host, *pointer)
                                     : CUDA_ERROR_INVALID_VALUE;
     }
@@ -94,7 +95,8 @@ CUresult release(const char* symbol, CUdeviceptr pointer, bool on_host = false) 
     std::unique_lock<std::mutex> lock(driver->mutex);
     CUresult result{};
     CUcontext context = driver->usable_context(result);
-    if (context == nullptr) return call.done(result);
+    if (context != nullptr) result = sim::unsafe_allowed(*driver);
+    if (result != CUDA_SUCCESS) return call.done(result);
     if (pointer != 0 || on_host) {
         driver->wait(lock, driver->unfinished(context->root));
         result = driver->release(pointer, on_host);

@@ -43,6 +43,11 @@ std::vector<WorkPtr> Driver::unfinished(CUcontext context) const {
 }
 
 CUresult Driver::enqueue(CUstream stream, Task task, const WorkPtr& other) {
+    if (stream->capture != nullptr) return capture_task(stream, std::move(task));
+    if (stream == stream->context->legacy.get()) {
+        const CUresult usable = legacy_usable(stream->context, true);
+        if (usable != CUDA_SUCCESS) return usable;
+    }
     std::vector<WorkPtr> before = unfinished(stream);
     if (stream->blocking()) add(before, stream->context->legacy->tail);
     add(before, other);
@@ -93,6 +98,11 @@ void Driver::remove_stream(CUstream stream) {
     std::vector<Leftover>& leftovers = stream->context->leftovers;
     std::erase_if(leftovers, [](const Leftover& left) { return !pending(left.tail); });
     if (pending(stream->tail)) leftovers.push_back({stream->tail, stream->blocking()});
+    if (stream->capture != nullptr) {
+        stream->capture->invalid = true;
+        stream->capture->streams.erase(stream);
+        if (stream->capture->origin == stream) end_capture(*this, CapturePtr(stream->capture));
+    }
     stream->context->streams.erase(stream);
     streams.erase(stream);
     delete stream;

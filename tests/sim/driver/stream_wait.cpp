@@ -9,14 +9,17 @@ namespace {
 
 CUresult query(const char* symbol, CUstream handle) {
     return on_stream(symbol, handle, [](Driver& driver, CUstream stream, auto&) {
+        const CUresult known = sim::progress_known(stream);
+        if (known != CUDA_SUCCESS) return known;
         return driver.unfinished(stream).empty() ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
     });
 }
 
 CUresult synchronise(const char* symbol, CUstream handle) {
     return on_stream(symbol, handle, [](Driver& driver, CUstream stream, auto& lock) {
-        driver.wait(lock, driver.unfinished(stream));
-        return CUDA_SUCCESS;
+        const CUresult known = sim::progress_known(stream);
+        if (known == CUDA_SUCCESS) driver.wait(lock, driver.unfinished(stream));
+        return known;
     });
 }
 

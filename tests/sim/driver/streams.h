@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/sim/driver/api.h"
+#include "tests/sim/driver/capture.h"
 #include "tests/sim/driver/work.h"
 
 // The handles' types are cuda.h's, so they live outside the namespace.
@@ -13,7 +14,9 @@ struct CUstream_st {
     unsigned flags;
     int priority;
     unsigned long long id;
-    sim::WorkPtr tail = nullptr;  // its last work
+    sim::WorkPtr tail = nullptr;             // its last work
+    sim::CapturePtr capture = nullptr;       // that it is in
+    std::vector<CUgraphNode> captured = {};  // what its next node there comes after
     bool blocking() const { return (flags & CU_STREAM_NON_BLOCKING) == 0; }
 };
 
@@ -44,4 +47,7 @@ struct CUevent_st {
     CUcontext context;
     unsigned flags;
     std::shared_ptr<sim::Record> last = nullptr;  // null before the first
+    // If it was last recorded in a capture: that, and what had been captured before.
+    sim::CapturePtr capture = nullptr;
+    std::vector<CUgraphNode> captured = {};
 };

@@ -1,0 +1,63 @@
+// Captures of streams into graphs. Everything is guarded by the driver's mutex.
+#pragma once
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "tests/sim/driver/api.h"
+#include "tests/sim/driver/work.h"
+
+// The handles' types are cuda.h's, so they live outside the namespace.
+struct CUgraphNode_st {
+    sim::Task task;
+    std::vector<CUgraphNode> after;
+};
+
+struct CUgraph_st {
+    std::vector<std::unique_ptr<CUgraphNode_st>> nodes;  // in the order in which they were captured
+};
+
+struct CUgraphExec_st {
+    std::vector<sim::Task> tasks;
+};
+
+namespace sim {
+
+class Driver;
+
+// One capture sequence: from cuStreamBeginCapture on `origin` to cuStreamEndCapture.
+struct Capture {
+    unsigned long long id;
+    CUstream origin;
+    CUstreamCaptureMode mode;
+    unsigned long thread;             // that began it
+    std::set<CUstream> streams = {};  // origin, and those that an event brought in
+    std::unique_ptr<CUgraph_st> graph = std::make_unique<CUgraph_st>();
+    bool invalid = false;
+};
+using CapturePtr = std::shared_ptr<Capture>;
+
+// CUDA_ERROR_STREAM_CAPTURE_IMPLICIT if a blocking stream of the context is being captured, since
+// the legacy default stream would have to wait for it. That spoils these captures, if `spoil`.
+CUresult legacy_usable(CUcontext context, bool spoil);
+// Whether the stream's progress may be asked for. Asking for a captured one spoils the capture.
+CUresult progress_known(CUstream stream);
+// The same for all streams of a context.
+CUresult progress_known(const Driver& driver, CUcontext context);
+// Whether the calling thread may make a potentially unsafe call now
+// (cuThreadExchangeStreamCaptureMode): if not, that spoils the captures that forbid it.
+CUresult unsafe_allowed(const Driver& driver);
+
+// In a stream that is being captured: a node for the task, an event that marks what was captured so
+// far, and an event to wait for (which may bring the stream into the capture).
+CUresult capture_task(CUstream stream, Task task);
+CUresult capture_record(CUstream stream, CUevent event);
+CUresult capture_wait(CUstream stream, CUevent event);
+
+void begin_capture(Driver& driver, CUstream stream, CUstreamCaptureMode mode);
+// Takes all streams out of the capture.
+void end_capture(Driver& driver, const CapturePtr& capture);
+// Whether all that was captured is joined to the origin.
+bool joined(const Capture& capture);
+
+}  // namespace sim
