@@ -185,8 +185,8 @@ class Planner {
         }
         if (cus + kRoundingError < least) {
             return refuse(size_text(partition_) + ": " + describe(gpu) + " can give no less than " +
-                          std::to_string(least) + " CUs to a process" + why_least(gpu) +
-                          ": the nearest share is \"" + share_text(least, gpu) +
+                          std::to_string(least) + (least == 1 ? " CU" : " CUs") + " to a process" +
+                          why_least(gpu) + ": the nearest share is \"" + share_text(least, gpu) +
                           "\" (cu = " + std::to_string(least) + ")");
         }
         const std::optional<std::size_t> slot = own_slot();

@@ -180,6 +180,10 @@ TEST_F(PlanTest, RefusesLessThanCanBeHadAndNamesTheNearest) {
         "process, at least one in each of its XCCs: the nearest share is \"2.64%\" (cu = 8)");
     partition_.share = 2.64;
     EXPECT_EQ(plan().devices[0].cus, 8U);
+    partition_.share = 0.5;
+    gpus_ = {mi210()};
+    EXPECT_THAT(refusal(),
+                HasSubstr("no less than 1 CU to a process: the nearest share is \"0.97%\""));
     partition_.share = 2;
     gpus_ = {navi21()};
     EXPECT_THAT(refusal(), AllOf(HasSubstr("as they come in pairs"), HasSubstr("\"2.5%\"")));
