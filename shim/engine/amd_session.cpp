@@ -85,10 +85,12 @@ AmdSession::Findings AmdSession::find_out() {
     return findings;
 }
 
+void AmdSession::begin(const ration_front& front) { begin(front, find_out()); }
+
 // A library that is not there yet is hooked too: HIP may load HSA late.
-void AmdSession::begin(const ration_front& front) {
+void AmdSession::begin(const ration_front& front, Findings findings) {
     AmdSession* const former = newest.load(std::memory_order_acquire);
-    std::unique_ptr<AmdSession> session(new AmdSession(front, former, find_out()));
+    std::unique_ptr<AmdSession> session(new AmdSession(front, former, std::move(findings)));
     std::array<void*, kHookCount> targets{};
     for (unsigned row = 0; row < kHookCount; ++row) {
         const auto hook = static_cast<Hook>(row);

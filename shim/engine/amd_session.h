@@ -78,6 +78,8 @@ class AmdSession {
     amd::Queues::Replaced resize(std::vector<amd::DeviceLimit> limits);
 
   private:
+    friend class AmdFakes;  // the tests' front and kernel
+
     enum class Stage { kUntouched, kConfined, kRefused };
 
     static constexpr auto kAmd = static_cast<std::uint32_t>(Vendor::kAmd);
@@ -105,6 +107,7 @@ class AmdSession {
         std::vector<std::string> passed_over;
     };
     static Findings find_out();
+    static void begin(const ration_front& front, Findings findings);
 
     AmdSession(const ration_front& front, AmdSession* former, Findings findings);
 
