@@ -65,6 +65,17 @@ std::string beyond_text(const Mask& asked, const DeviceLimit& limit) {
            " leaves nothing to run on: ask for CUs of the grant (hipExtStreamGetCUMask tells them)";
 }
 
+bool fits(const Mask& mask, std::uint32_t words) {
+    return std::all_of(mask.begin() + std::min<std::size_t>(words, mask.size()), mask.end(),
+                       [](std::uint32_t word) { return word == 0; });
+}
+
+std::string too_short_text(std::uint32_t words, const Mask& told, const DeviceLimit& limit) {
+    return "hipExtStreamGetCUMask has room for the first " + std::to_string(32 * words) +
+           " CUs of " + describe(limit.gpu) + ", and the stream has " + amd::hexadecimal(told) +
+           ": give it " + std::to_string(told.size()) + " words";
+}
+
 // What the stream runs on: the program's mask, the grant's and that of ROC_GLOBAL_CU_MASK hold. HIP
 // leaves the program's out where nothing is left of it beside the last (run: ROCm 5.2.3).
 Mask applied(const Mask& asked, const DeviceLimit& limit) {
@@ -131,6 +142,12 @@ HipError amd_hook::hipExtStreamGetCUMask(HipStream stream, std::uint32_t words,
             const auto limit = session.limit_of_stream(stream);
             if (!limit || limit->mask.empty()) return result;
             const Mask told = applied(session.streams().asked(stream), *limit);
+            // HIP asks for the words of as many CUs as there are in the grant; the grant's own may
+            // lie behind them.
+            if (!fits(told, words)) {
+                session.complain(too_short_text(words, told, *limit));
+                return amd::kHipErrorInvalidValue;
+            }
             for (std::uint32_t i = 0; i < words; ++i) mask[i] = i < told.size() ? told[i] : 0;
             return result;
         },

@@ -318,6 +318,15 @@ TEST_F(AmdSessionTest, TellsWhatHipsOwnMaskLeaves) {
     }
 }
 
+TEST_F(AmdSessionTest, AMaskThatDoesNotFitIsNotToldInPart) {
+    fakes_.ruling.plan.devices[0].mask = {0, 0xff, 0, 0};
+    fakes_.begin();
+    EXPECT_EQ(told(nullptr, 2)[1], 0xffU);
+    EXPECT_EQ(told_code_, amd::kHipSuccess);
+    EXPECT_THAT(told(nullptr, 1), ElementsAre(0xdead));
+    EXPECT_EQ(told_code_, amd::kHipErrorInvalidValue);
+}
+
 TEST_F(AmdSessionTest, ChecksWhatAStreamAsksFor) {
     fakes_.begin();
     HipStream stream = nullptr;
