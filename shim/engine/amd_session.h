@@ -134,6 +134,8 @@ class AmdSession {
     const std::uint32_t generation_;
     const AmdRuling ruling_;
     const std::vector<std::string> passed_over_;
+    mutable std::atomic<void*> known_[kHookCount] =
+        {};  // what ioctl_ begins with is looked up in it
     const amd::kfd::Ioctl ioctl_;
     host::Overlay overlay_;
     amd::Queues queues_;
@@ -144,7 +146,6 @@ class AmdSession {
     std::atomic<bool> no_queues_{false};  // the kernel took no mask: queues are refused
     std::atomic<bool> tried_{false};      // the kernel, with the grant's masks
     std::atomic<bool> settled_{false};    // the record says what became of a mask
-    mutable std::atomic<void*> known_[kHookCount] = {};
 
     std::mutex mutex_;  // guards what follows
     Recorder recorder_;

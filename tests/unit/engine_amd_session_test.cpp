@@ -235,6 +235,17 @@ TEST_F(AmdSessionTest, RecordsTheGrantAtTheFirstMask) {
     EXPECT_THAT(fakes_.record().granted, HasSubstr("24 of 104 CUs"));
 }
 
+TEST_F(AmdSessionTest, BeginsInMemoryThatWasUsedBefore) {
+    std::vector<std::unique_ptr<char[]>> used(64);
+    for (auto& block : used) {
+        block = std::make_unique_for_overwrite<char[]>(sizeof(AmdSession));
+        memset(block.get(), 0x20, sizeof(AmdSession));
+    }
+    used.clear();
+    fakes_.begin();
+    EXPECT_EQ(fakes_.create_queue(), 0);
+}
+
 TEST_F(AmdSessionTest, KeepsAFailedMaskOnTheRecord) {
     fakes_.ruling.on_error = policy::OnError::kWarn;
     fakes_.begin();
