@@ -134,8 +134,7 @@ class AmdSession {
     const std::uint32_t generation_;
     const AmdRuling ruling_;
     const std::vector<std::string> passed_over_;
-    mutable std::atomic<void*> known_[kHookCount] =
-        {};  // what ioctl_ begins with is looked up in it
+    mutable std::atomic<void*> known_[kHookCount] = {};  // before ioctl_, which is looked up in it
     const amd::kfd::Ioctl ioctl_;
     host::Overlay overlay_;
     amd::Queues queues_;
