@@ -176,8 +176,9 @@ def hip_stream(bench):
     environments = [bench.environment(LD_PRELOAD=simulated, SIM_KFD_GPUS="mi210"),
                     bench.environment(LD_PRELOAD=f"{bench.library}:{simulated}", SIM_KFD_GPUS="mi210",
                                       RATION_POLICY=policy_file)]
+    # Single rounds differ by a hundred microseconds: threads of the simulated GPU run beside.
     rounds = []
-    for _ in range(bench.times(30, 2)):
+    for _ in range(bench.times(200, 2)):
         rounds.append([statistics.median(int(word) / 1000 for word in output(
             [bench.bin / "hip_stream"], environment).split()) for environment in environments])
     bare, ration = paired(list(zip(*rounds)))

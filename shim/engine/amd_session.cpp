@@ -58,6 +58,7 @@ AmdSession::AmdSession(const ration_front& front, AmdSession* former, Findings f
       ruling_(std::move(findings.ruling)),
       passed_over_(std::move(findings.passed_over)),
       ioctl_(real<Hook::ioctl>()),
+      counts_memory_(!memory_of(ruling_.plan).empty()),
       overlay_({}, ruling_.plan.lasting),
       queues_(
           ioctl_,
@@ -155,7 +156,7 @@ bool AmdSession::needed(Hook hook) const {
         case Hook::hsa_agent_get_info:
             return ruling_.plan.masks() && !ruling_.plan.hip_masks;
         case Hook::hipMemGetInfo:
-            return !memory_of(ruling_.plan).empty();
+            return counts_memory_;
         default:
             return true;
     }
@@ -221,25 +222,10 @@ void AmdSession::not_masked(const std::string& line) {
     if (!warn) no_queues_.store(true, std::memory_order_release);
 }
 
-// Most requests bear on no grant: HIP makes over a hundred events for three streams.
-bool AmdSession::concerned(Request request) const {
-    switch (request) {
-        case Request::kOther:
-            return refused();
-        case Request::kAllocateMemory:
-        case Request::kFreeMemory:
-        case Request::kAvailableMemory:
-            return refused() || quota_.any();
-        default:
-            return true;
-    }
-}
-
 int AmdSession::ioctl(const amd::kfd::Call& call) {
-    const Request request = amd::kfd::request_of(call.number);
-    if (!ours() || !concerned(request) || call.argument == nullptr ||
+    if (!ours() || call.argument == nullptr ||
         !device_file_.is_asked(call.descriptor, call.number)) {
-        return amd::kfd::pass(ioctl_, call);
+        return pass(call);
     }
     if (refused()) {
         errno = EPERM;
@@ -249,7 +235,7 @@ int AmdSession::ioctl(const amd::kfd::Call& call) {
         errno = EFAULT;
         return -1;
     }
-    switch (request) {
+    switch (amd::kfd::request_of(call.number)) {
         case Request::kCreateQueue:
             return queues_.create(call);
         case Request::kDestroyQueue:

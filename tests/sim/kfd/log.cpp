@@ -9,9 +9,21 @@
 
 namespace sim::kfd {
 
+namespace {
+
+// Null if there is none.
+const char* log_file() {
+    const char* const file = std::getenv("SIM_KFD_LOG");
+    return file != nullptr && *file != '\0' ? file : nullptr;
+}
+
+}  // namespace
+
+bool logged() { return log_file() != nullptr; }
+
 void log(const char* event, const Fields& fields) {
-    const char* file = std::getenv("SIM_KFD_LOG");
-    if (file == nullptr || *file == '\0') return;
+    const char* const file = log_file();
+    if (file == nullptr) return;
     Fields line{{"pid", getpid()}, {"event", event}};
     line.update(fields);
     const std::string text = line.dump() + "\n";

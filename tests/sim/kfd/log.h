@@ -10,6 +10,9 @@ namespace sim::kfd {
 
 using Fields = nlohmann::ordered_json;
 
+// Whether there is one. bench counts what a mask costs: fields that nobody reads are not made.
+bool logged();
+
 // Appends {"pid": ..., "event": event, ...fields}. One write, so lines of several processes stay
 // whole.
 void log(const char* event, const Fields& fields);

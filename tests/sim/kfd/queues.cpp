@@ -139,7 +139,7 @@ int Queues::set_cu_mask(const kfd_ioctl_set_cu_mask_args& args, const char*& why
     why = refuse_mask(queue.gpu->layout, mask);
     if (why != nullptr) return -EINVAL;
     queue.mask = mask;
-    if (queue.is_sdma()) return 0;  // taken, and without effect
+    if (queue.is_sdma() || !logged()) return 0;  // an SDMA queue's is taken, and without effect
     const std::vector<Engines> engines = map_mask(queue.gpu->layout, mask);
     log("set_cu_mask", {{"queue", queue.id},
                         {"gpu", queue.gpu->index},
