@@ -203,12 +203,14 @@ TEST(Capture, KeepsItsEventsAndItsThread) {
         lab.cuda.cuEventRecord(inside, stream);
         found.set("inside", lab.cuda.cuEventQuery(inside));
         end_capture(lab, stream, found);
+        found.set("inside end", found["end"]);
         lab.cuda.cuStreamBeginCapture_v2(stream, kRelaxed);
         found.set("outside", lab.cuda.cuStreamWaitEvent(stream, outside, 0));
         end_capture(lab, stream, found);
     });
     EXPECT_EQ(report["thread"], CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD);
     EXPECT_EQ(report["inside"], CUDA_ERROR_CAPTURED_EVENT);
+    EXPECT_EQ(report["inside end"], CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
     EXPECT_EQ(report["outside"], CUDA_ERROR_STREAM_CAPTURE_ISOLATION);
     EXPECT_EQ(report["end"], CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
 }

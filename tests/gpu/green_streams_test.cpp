@@ -174,6 +174,37 @@ TEST_F(GreenStreams, AreWaitedForByThePrimaryAndByFreeingButNotByEachOther) {
     EXPECT_TRUE(report["primary"]);
 }
 
+// Events of whole contexts: a green context's are its own, the primary's are everybody's.
+TEST_F(GreenStreams, AreInTheEventsOfTheirContexts) {
+    if (part().driver < 12050) GTEST_SKIP() << "CUDA " << part().driver;
+    const Report report = ask([](Lab& lab, const Pair& pair, Report& found) {
+        Cuda& cuda = lab.cuda;
+        CUstream stream = lab.stream(CU_STREAM_NON_BLOCKING);
+        CUevent of_a = lab.event();
+        CUevent of_b = lab.event();
+        CUevent of_all = lab.event();
+        lab.close(stream);
+        found.set("record", cuda.cuGreenCtxRecordEvent(pair.a.handle, of_a) +
+                                cuda.cuCtxRecordEvent(pair.b.context, of_b) +
+                                cuda.cuCtxRecordEvent(lab.primary, of_all));
+        found.set("a", cuda.cuEventQuery(of_a));
+        found.set("b", cuda.cuEventQuery(of_b));
+        found.set("all", cuda.cuEventQuery(of_all));
+        found.set("wait", cuda.cuGreenCtxWaitEvent(pair.b.handle, of_a));
+        cuda.cuCtxSetCurrent(pair.b.context);
+        lab.write(nullptr, 0, 1);
+        found.set("waits", lab.waits([&] { cuda.cuStreamSynchronize(nullptr); }));
+        found.set("late", lab.read(0));
+    });
+    EXPECT_EQ(report["record"], CUDA_SUCCESS);
+    EXPECT_EQ(report["a"], CUDA_ERROR_NOT_READY);
+    EXPECT_EQ(report["b"], CUDA_SUCCESS);
+    EXPECT_EQ(report["all"], CUDA_ERROR_NOT_READY);
+    EXPECT_EQ(report["wait"], CUDA_SUCCESS);
+    EXPECT_TRUE(report["waits"]);
+    EXPECT_EQ(report["late"], 1);
+}
+
 TEST_F(GreenStreams, AnswerThatTheirContextIsDestroyed) {
     const Report report = ask([](Lab& lab, const Pair& pair, Report& found) {
         Cuda& cuda = lab.cuda;

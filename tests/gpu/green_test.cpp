@@ -166,6 +166,27 @@ TEST_F(GreenContext, RunsOnItsSmsAlone) {
     }
 }
 
+TEST_F(GreenContext, BoundsCooperativeLaunchesByItsSms) {
+    const Report report = ask([](Cuda& cuda, Report& found) {
+        const CUdevResource group = split(cuda, sms_of_device(cuda), 8).groups[0];
+        const int granted = static_cast<int>(group.sm.smCount);
+        SmProbe probe(cuda);
+        found.set("all", probe.launch_cooperatively(nullptr, part().sms));
+        found.set("more", probe.launch_cooperatively(nullptr, part().sms, 1));
+        cuda.cuCtxSetCurrent(make_green(cuda, {group}).context);
+        found.set("all there", probe.launch_cooperatively(nullptr, part().sms));
+        found.set("more there", probe.launch_cooperatively(nullptr, granted, 1));
+        found.set("granted there", probe.launch_cooperatively(nullptr, granted));
+        found.set("end", cuda.cuCtxSynchronize());
+    });
+    EXPECT_EQ(report["all"], CUDA_SUCCESS);
+    EXPECT_EQ(report["more"], CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE);
+    EXPECT_EQ(report["all there"], CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE);
+    EXPECT_EQ(report["more there"], CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE);
+    EXPECT_EQ(report["granted there"], CUDA_SUCCESS);
+    EXPECT_EQ(report["end"], CUDA_SUCCESS);
+}
+
 TEST_F(GreenContext, CanBeCurrentInTwoThreads) {
     const Report report = ask([](Cuda& cuda, Report& found) {
         const Split made = split(cuda, sms_of_device(cuda), 8);

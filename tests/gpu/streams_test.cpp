@@ -1,6 +1,10 @@
 // Streams: what waits for what.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "tests/gpu/support/lab.h"
 
 namespace gpu {
@@ -178,6 +182,49 @@ TEST(Waiting, IsDoneForNonBlockingStreamsByTheContextAndByFreeing) {
     EXPECT_FALSE(report["legacy"]);
     EXPECT_TRUE(report["context"]);
     EXPECT_TRUE(report["free"]);
+}
+
+// One of several threads that use streams of every kind at once.
+void use_streams(Lab& lab, int rounds, std::atomic<int>& ran, std::atomic<int>& errors) {
+    Cuda& cuda = lab.cuda;
+    const auto count = [&](CUresult result) { errors += result != CUDA_SUCCESS; };
+    for (int i = 0; i < rounds; ++i) {
+        CUstream stream = lab.stream(i % 2 == 0 ? CU_STREAM_DEFAULT : CU_STREAM_NON_BLOCKING);
+        CUevent event = lab.event();
+        count(lab.write(stream, 0, i));
+        count(cuda.cuLaunchHostFunc(
+            stream, [](void* data) { ++*static_cast<std::atomic<int>*>(data); }, &ran));
+        count(cuda.cuEventRecord(event, stream));
+        count(cuda.cuStreamWaitEvent(CU_STREAM_PER_THREAD, event, 0));
+        count(lab.write(nullptr, 1, i));
+        count(lab.write(CU_STREAM_PER_THREAD, 2, i));
+        count(cuda.cuStreamDestroy_v2(stream));
+        count(cuda.cuEventDestroy_v2(event));
+        if (i % 8 == 0) count(cuda.cuStreamSynchronize(CU_STREAM_PER_THREAD));
+    }
+}
+
+TEST(Streams, CanBeUsedByManyThreadsAtOnce) {
+    constexpr int kThreads = 4;
+    constexpr int kRounds = 64;
+    const Report report = in_lab([](Lab& lab, Report& found) {
+        std::atomic<int> ran{0};
+        std::atomic<int> errors{0};
+        std::vector<std::thread> threads;
+        for (int i = 0; i < kThreads; ++i) {
+            threads.emplace_back([&] {
+                errors += lab.cuda.cuCtxSetCurrent(lab.primary) != CUDA_SUCCESS;
+                use_streams(lab, kRounds, ran, errors);
+            });
+        }
+        for (std::thread& thread : threads) thread.join();
+        found.set("end", lab.cuda.cuCtxSynchronize());
+        found.set("errors", errors);
+        found.set("ran", ran);
+    });
+    EXPECT_EQ(report["end"], CUDA_SUCCESS);
+    EXPECT_EQ(report["errors"], 0);
+    EXPECT_EQ(report["ran"], kThreads * kRounds);
 }
 
 TEST(Streams, AnswerWhatTheyAre) {

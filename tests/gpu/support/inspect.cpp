@@ -130,6 +130,17 @@ CUresult SmProbe::launch(CUstream stream) {
     return cuda_.cuLaunchKernel(kernel_, 2048, 1, 1, 64, 1, 1, 0, stream, parameters, nullptr);
 }
 
+CUresult SmProbe::launch_cooperatively(CUstream stream, int sms, unsigned more) {
+    constexpr int kThreads = 1024;
+    int per_sm = 0;
+    const CUresult known =
+        cuda_.cuOccupancyMaxActiveBlocksPerMultiprocessor(&per_sm, kernel_, kThreads, 0);
+    if (known != CUDA_SUCCESS) return known;
+    void* parameters[] = {&mask_};
+    return cuda_.cuLaunchCooperativeKernel(kernel_, static_cast<unsigned>(per_sm * sms) + more, 1,
+                                           1, kThreads, 1, 1, 0, stream, parameters);
+}
+
 SmMask SmProbe::marked() {
     std::array<unsigned, kMaskWords> words{};
     cuda_.cuMemcpyDtoH_v2(words.data(), mask_, sizeof words);

@@ -25,6 +25,8 @@ class SmProbe {
 
     // Forgets what was marked, and runs the kernel, both in the stream.
     CUresult launch(CUstream stream);
+    // Runs the kernel cooperatively, with as many blocks as `sms` SMs hold and `more`.
+    CUresult launch_cooperatively(CUstream stream, int sms, unsigned more = 0);
     // What has been marked; the caller has waited for the stream.
     SmMask marked();
 

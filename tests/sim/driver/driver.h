@@ -38,6 +38,7 @@ struct CUctx_st {
     std::map<unsigned long, std::unique_ptr<CUstream_st>> per_thread = {};  // by number of thread
     std::set<CUstream> streams = {};                                        // the program's own
     std::vector<sim::Leftover> leftovers = {};
+    sim::WorkPtr barrier = nullptr;  // what all its streams wait for (cuCtxWaitEvent)
 };
 
 namespace sim {

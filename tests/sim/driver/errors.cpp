@@ -33,6 +33,8 @@ constexpr std::array kErrors{
     Error SIM_ERROR(CUDA_ERROR_NOT_READY, "device not ready"),
     Error SIM_ERROR(CUDA_ERROR_ILLEGAL_ADDRESS, "an illegal memory access was encountered"),
     Error SIM_ERROR(CUDA_ERROR_CONTEXT_IS_DESTROYED, "context is destroyed"),
+    Error SIM_ERROR(CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE,
+                    "too many blocks for a cooperative launch"),
     Error SIM_ERROR(CUDA_ERROR_NOT_PERMITTED, "operation not permitted"),
     Error SIM_ERROR(CUDA_ERROR_NOT_SUPPORTED, "operation not supported"),
     Error SIM_ERROR(CUDA_ERROR_SYSTEM_NOT_READY, "system not yet initialized"),

@@ -32,7 +32,7 @@ CUresult wait(const char* symbol, CUstream handle, CUevent event, unsigned flags
         if (stream->capture != nullptr || event->capture != nullptr) {
             return sim::capture_wait(stream, event);
         }
-        if (event->last == nullptr || !pending(event->last->work)) return CUDA_SUCCESS;
+        if (event->last == nullptr) return CUDA_SUCCESS;
         return driver.enqueue(stream, {[] {}}, event->last->work);
     });
 }

@@ -1,6 +1,7 @@
 // Kernel launches.
 #include "tests/sim/driver/kernels.h"
 #include "tests/sim/driver/module.h"
+#include "tests/sim/driver/occupancy.h"
 #include "tests/sim/driver/on_stream.h"
 
 using sim::Call;
@@ -14,11 +15,30 @@ struct Shape {
     unsigned block[3];
     unsigned blocks() const { return grid[0] * grid[1] * grid[2]; }
     unsigned threads() const { return block[0] * block[1] * block[2]; }
+    bool cooperative = false;
 };
+
+// A cooperative kernel's blocks must all be there at once, on the SMs of its stream's context.
+CUresult check(const Shape& shape, CUcontext context) {
+    if (shape.blocks() == 0 || shape.threads() == 0 || shape.threads() > sim::kMostThreads) {
+        return CUDA_ERROR_INVALID_VALUE;
+    }
+    const unsigned room =
+        sim::blocks_per_sm(shape.threads()) * static_cast<unsigned>(context->usable_sms);
+    return shape.cooperative && shape.blocks() > room ? CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE
+                                                      : CUDA_SUCCESS;
+}
+
+bool is_cooperative(const CUlaunchConfig& config) {
+    for (unsigned i = 0; i < config.numAttrs; ++i) {
+        const CUlaunchAttribute& each = config.attrs[i];
+        if (each.id == CU_LAUNCH_ATTRIBUTE_COOPERATIVE) return each.value.cooperative != 0;
+    }
+    return false;
+}
 
 CUresult launch(const char* symbol, CUfunction function, const Shape& shape, CUstream handle,
                 void** parameters) {
-    constexpr unsigned kMostThreads = 1024;
     Call call(symbol);
     Driver* driver = call.driver();
     if (driver == nullptr) return call.done();
@@ -28,9 +48,8 @@ CUresult launch(const char* symbol, CUfunction function, const Shape& shape, CUs
     CUstream stream = driver->find_stream(handle, result);
     if (stream == nullptr) return call.done(result);
     if (!sim::is_function(function)) return call.done(CUDA_ERROR_INVALID_HANDLE);
-    if (shape.blocks() == 0 || shape.threads() == 0 || shape.threads() > kMostThreads) {
-        return call.done(CUDA_ERROR_INVALID_VALUE);
-    }
+    result = check(shape, stream->context);
+    if (result != CUDA_SUCCESS) return call.done(result, "blocks=%u", shape.blocks());
     sim::Task task;
     result = sim::kernel_task(*driver, function->name, stream->context, shape.blocks(), parameters,
                               task);
@@ -48,7 +67,8 @@ CUresult launch(const char* symbol, const CUlaunchConfig* config, bool own, CUfu
     }
     return launch(symbol, function,
                   {{config->gridDimX, config->gridDimY, config->gridDimZ},
-                   {config->blockDimX, config->blockDimY, config->blockDimZ}},
+                   {config->blockDimX, config->blockDimY, config->blockDimZ},
+                   is_cooperative(*config)},
                   own ? or_own(config->hStream) : config->hStream, parameters);
 }
 
@@ -77,4 +97,21 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction function, voi
 CUresult cuLaunchKernelEx_ptsz(const CUlaunchConfig* config, CUfunction function, void** parameters,
                                void**) {
     return launch("cuLaunchKernelEx_ptsz", config, true, function, parameters);
+}
+
+CUresult cuLaunchCooperativeKernel(CUfunction function, unsigned grid_x, unsigned grid_y,
+                                   unsigned grid_z, unsigned block_x, unsigned block_y,
+                                   unsigned block_z, unsigned, CUstream stream, void** parameters) {
+    return launch("cuLaunchCooperativeKernel", function,
+                  {{grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, true}, stream,
+                  parameters);
+}
+
+CUresult cuLaunchCooperativeKernel_ptsz(CUfunction function, unsigned grid_x, unsigned grid_y,
+                                        unsigned grid_z, unsigned block_x, unsigned block_y,
+                                        unsigned block_z, unsigned, CUstream stream,
+                                        void** parameters) {
+    return launch("cuLaunchCooperativeKernel_ptsz", function,
+                  {{grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, true}, or_own(stream),
+                  parameters);
 }

@@ -50,6 +50,8 @@ CUresult Driver::enqueue(CUstream stream, Task task, const WorkPtr& other) {
     }
     std::vector<WorkPtr> before = unfinished(stream);
     if (stream->blocking()) add(before, stream->context->legacy->tail);
+    add(before, stream->context->barrier);
+    add(before, stream->context->root->barrier);
     add(before, other);
     stream->tail = worker.submit(std::move(task), before);
     return CUDA_SUCCESS;
