@@ -66,6 +66,34 @@ TEST(Capture, DoesNothingUntilTheGraphIsLaunched) {
     EXPECT_EQ(report["late"], 5);
 }
 
+TEST(Capture, TellsWhatItHasSoFar) {
+    const Report report = in_lab([](Lab& lab, Report& found) {
+        CUstream stream = lab.stream(CU_STREAM_NON_BLOCKING);
+        cuuint64_t ids[2]{};
+        for (cuuint64_t& id : ids) {
+            lab.cuda.cuStreamBeginCapture_v2(stream, kGlobal);
+            lab.launch(stream);
+            lab.launch(stream);
+            CUstreamCaptureStatus status{};
+            CUgraph graph{};
+            const CUgraphNode* last = nullptr;
+            std::size_t count = 0;
+            found.set("info", lab.cuda.cuStreamGetCaptureInfo_v2(stream, &status, &id, &graph,
+                                                                 &last, &count));
+            found.set("status", status);
+            found.set("last", static_cast<long long>(count));
+            found.set("same", end_capture(lab, stream, found) == graph);
+        }
+        found.set("new id", ids[0] != ids[1]);
+    });
+    EXPECT_EQ(report["info"], CUDA_SUCCESS);
+    EXPECT_EQ(report["status"], CU_STREAM_CAPTURE_STATUS_ACTIVE);
+    EXPECT_EQ(report["last"], 1) << "what the next node comes after";
+    EXPECT_EQ(report["nodes"], 2);
+    EXPECT_TRUE(report["same"]);
+    EXPECT_TRUE(report["new id"]);
+}
+
 TEST(Capture, GraphsKeepTheLegacyStreamsOrder) {
     const Report report = in_lab([](Lab& lab, Report& found) {
         CUstream stream = lab.stream(CU_STREAM_DEFAULT);

@@ -195,7 +195,14 @@ TEST_F(GreenStreams, AreInTheEventsOfTheirContexts) {
         lab.write(nullptr, 0, 1);
         found.set("waits", lab.waits([&] { cuda.cuStreamSynchronize(nullptr); }));
         found.set("late", lab.read(0));
+        lab.close(stream, 1);
+        cuda.cuGreenCtxRecordEvent(pair.a.handle, of_a);
+        found.set("all wait", cuda.cuCtxWaitEvent(lab.primary, of_a));
+        lab.write(nullptr, 0, 2);
+        found.set("b too", lab.waits([&] { cuda.cuStreamSynchronize(nullptr); }, 1));
     });
+    EXPECT_EQ(report["all wait"], CUDA_SUCCESS);
+    EXPECT_TRUE(report["b too"]);
     EXPECT_EQ(report["record"], CUDA_SUCCESS);
     EXPECT_EQ(report["a"], CUDA_ERROR_NOT_READY);
     EXPECT_EQ(report["b"], CUDA_SUCCESS);

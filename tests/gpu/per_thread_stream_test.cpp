@@ -69,6 +69,34 @@ TEST(PerThreadStream, IsABlockingStream) {
     EXPECT_TRUE(report["it waits"]);
 }
 
+TEST(PerThreadStream, HasTheWorkOfTheEntryPointsInPtds) {
+    const Report report = in_lab([](Lab& lab, Report& found) {
+        lab.close(CU_STREAM_PER_THREAD, 0);
+        found.set("fill", lab.cuda.cuMemsetD8_v2_ptds(lab.cell(0), 3, 1));
+        found.set("early", lab.read(0));
+        char byte{};
+        found.set(
+            "waits",
+            lab.waits(
+                [&] { found.set("copy", lab.cuda.cuMemcpyDtoH_v2_ptds(&byte, lab.cell(0), 1)); },
+                0));
+        found.set("late", byte);
+        // Another thread's calls wait for its own stream alone.
+        lab.close(CU_STREAM_PER_THREAD, 1);
+        in_thread(lab.cuda, lab.primary, [&] {
+            lab.cuda.cuMemsetD8_v2_ptds(lab.cell(1), 4, 1);
+            found.set("other waits",
+                      lab.waits([&] { lab.cuda.cuMemcpyDtoH_v2_ptds(&byte, lab.cell(0), 1); }, 1));
+        });
+    });
+    EXPECT_EQ(report["fill"], CUDA_SUCCESS);
+    EXPECT_EQ(report["early"], 0);
+    EXPECT_TRUE(report["waits"]);
+    EXPECT_EQ(report["copy"], CUDA_SUCCESS);
+    EXPECT_EQ(report["late"], 3);
+    EXPECT_FALSE(report["other waits"]);
+}
+
 TEST(PerThreadStream, ZeroOfAnOrdinaryEntryPointIsTheLegacyStream) {
     const Report report = in_lab([](Lab& lab, Report& found) {
         CUstream free = lab.stream(CU_STREAM_NON_BLOCKING);

@@ -44,7 +44,7 @@ std::vector<WorkPtr> Driver::unfinished(CUcontext context) const {
 
 CUresult Driver::enqueue(CUstream stream, Task task, const WorkPtr& other) {
     if (stream->capture != nullptr) return capture_task(stream, std::move(task));
-    if (stream == stream->context->legacy.get()) {
+    if (!captures.empty() && stream == stream->context->legacy.get()) {
         const CUresult usable = legacy_usable(stream->context, true);
         if (usable != CUDA_SUCCESS) return usable;
     }
