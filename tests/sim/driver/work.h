@@ -17,10 +17,12 @@ struct Work;
 using WorkPtr = std::shared_ptr<Work>;
 
 struct Task {
-    std::function<void()> run;              // under the lock
-    std::function<bool()> ready = nullptr;  // if set, asked again and again until it says so
-    std::function<void()> on_host =
-        nullptr;  // if set, run without the lock, by the driver's thread
+    // Done under the lock, when the rest is.
+    std::function<void()> run;
+    // If set: whether it has come to its end, asked again and again.
+    std::function<bool()> ready = nullptr;
+    // If set: run by a thread of the driver, without the lock.
+    std::function<void()> on_host = nullptr;
 };
 
 struct Work {
