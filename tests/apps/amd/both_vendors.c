@@ -1,5 +1,5 @@
-/* A process that uses both vendors' GPUs: by the HSA runtime and by the CUDA driver, which it opens,
- * in the order of its arguments, "hsa" and "cuda". Waits for the end of stdin at the end. */
+/* A process that uses both vendors' GPUs: by the HSA runtime and by the CUDA driver, which it
+ * opens, in the order of its arguments, "hsa" and "cuda". Waits for the end of stdin at the end. */
 #include <dlfcn.h>
 #include <hsa/hsa.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-// A CUDA runtime program with the runtime linked in statically (nvcc's default). One JSON line: the SM
-// count it is told, the distinct SMs its blocks ran on, and what two allocations gave.
+// A CUDA runtime program with the runtime linked in statically (nvcc's default). One JSON line: the
+// SM count it is told, the distinct SMs its blocks ran on, and what two allocations gave.
 #include <cuda_runtime.h>
 
 #include <cstdio>

@@ -1,13 +1,14 @@
-/* A C++ runtime that is not the engine's: every function of it aborts. Whatever of libstdc++ or libgcc
- * the engine reached by name, it would reach here, because the program's libraries come first. */
+/* A C++ runtime that is not the engine's: every function of it aborts. Whatever of libstdc++ or
+ * libgcc the engine reached by name, it would reach here, because the program's libraries come
+ * first. */
 #include <stdlib.h>
 
 #define ABORTS(symbol) \
     void symbol(void) { abort(); }
 
-ABORTS(_Znwm)    /* operator new */
+ABORTS(_Znwm) /* operator new */
 ABORTS(_Znam)
-ABORTS(_ZdlPv)   /* operator delete */
+ABORTS(_ZdlPv) /* operator delete */
 ABORTS(_ZdlPvm)
 ABORTS(_ZdaPv)
 ABORTS(_ZdaPvm)

@@ -1,5 +1,5 @@
-/* A C program whose process has a C++ runtime of its own (foreign_runtime.c). Exit status: what cuInit
- * answered, modulo 256. */
+/* A C program whose process has a C++ runtime of its own (foreign_runtime.c). Exit status: what
+ * cuInit answered, modulo 256. */
 #include <dlfcn.h>
 #include <stdio.h>
 

@@ -1,5 +1,6 @@
-/* A driver of a dozen functions for the front's tests: SONAME libcuda.so.1, every answer countable. What the real
- * driver does is the simulated driver's business (tests/sim); this one does what a test needs. */
+/* A driver of a dozen functions for the front's tests: SONAME libcuda.so.1, every answer countable.
+ * What the real driver does is the simulated driver's business (tests/sim); this one does what a
+ * test needs. */
 #include "driver.h"
 
 #include <dlfcn.h>
@@ -35,8 +36,8 @@ COUNTED(cuDevicePrimaryCtxRetain, (void** context, int device))
 COUNTED(cuCtxSetCurrent, (void* context))
 COUNTED(cuCtxPushCurrent, (void* context))
 
-/* Two entry points with different signatures folded into one body, as linkers do (--icf). cuCtxCreate_v4 is
- * missing: this driver is older than that. */
+/* Two entry points with different signatures folded into one body, as linkers do (--icf).
+ * cuCtxCreate_v4 is missing: this driver is older than that. */
 int cuCtxPushCurrent_v2(void* context) {
     (void)context;
     ++fake_driver.folded;

@@ -2,12 +2,12 @@
 #pragma once
 
 struct fake_driver {
-    int init;                    /* calls of cuInit */
-    int contexts;                /* calls of the context functions */
-    int folded;                  /* calls of cuCtxPushCurrent_v2, alias cuEventDestroy_v2 */
-    unsigned long long flags;    /* of the last cuGetProcAddress */
-    void* own_init;              /* what the driver's own dlsym of cuInit found */
-    void (*during_init)(void);   /* called inside cuInit, as an injected tool would be */
+    int init;                  /* calls of cuInit */
+    int contexts;              /* calls of the context functions */
+    int folded;                /* calls of cuCtxPushCurrent_v2, alias cuEventDestroy_v2 */
+    unsigned long long flags;  /* of the last cuGetProcAddress */
+    void* own_init;            /* what the driver's own dlsym of cuInit found */
+    void (*during_init)(void); /* called inside cuInit, as an injected tool would be */
 };
 extern struct fake_driver fake_driver;
 

@@ -1,4 +1,5 @@
-/* A plugin that programs load with RTLD_LOCAL, with names that a careless prefix match would catch. */
+/* A plugin that programs load with RTLD_LOCAL, with names that a careless prefix match would catch.
+ */
 #include <dlfcn.h>
 #include <stddef.h>
 

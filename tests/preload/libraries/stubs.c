@@ -1,5 +1,5 @@
-/* A plugin with stubs of its own for the driver's functions, which load the driver when they are called, as
- * import libraries make them. */
+/* A plugin with stubs of its own for the driver's functions, which load the driver when they are
+ * called, as import libraries make them. */
 #include <dlfcn.h>
 
 int stub_calls;
@@ -17,5 +17,6 @@ int stubs_init(void) {
     return result + 1000;
 }
 
-/* What a caller elsewhere calls: a function of the plugin's, as the plugin's own references have it. */
+/* What a caller elsewhere calls: a function of the plugin's, as the plugin's own references have
+ * it. */
 int (*stubs_address(void))(unsigned) { return cuInit; }

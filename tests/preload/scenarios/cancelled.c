@@ -1,5 +1,5 @@
-/* A thread that is to be cancelled makes the first call: it is not stopped in the middle of the decision, is
- * cancelled afterwards, and leaves nothing that others would wait for. */
+/* A thread that is to be cancelled makes the first call: it is not stopped in the middle of the
+ * decision, is cancelled afterwards, and leaves nothing that others would wait for. */
 #include <pthread.h>
 
 #include "scenario.h"

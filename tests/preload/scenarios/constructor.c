@@ -1,7 +1,8 @@
-/* A thread is in its first call and waits for the loader's lock. Another holds that lock, in a library's
- * constructor, and makes a first call too: it must not wait for the first thread. With SCENARIO_DECIDED the
- * decision has been made before, by a cuInit that failed: then the grant is read back in both. With
- * SCENARIO_FORKS the constructor forks as well: forks wait for first calls, but not for ever. */
+/* A thread is in its first call and waits for the loader's lock. Another holds that lock, in a
+ * library's constructor, and makes a first call too: it must not wait for the first thread. With
+ * SCENARIO_DECIDED the decision has been made before, by a cuInit that failed: then the grant is
+ * read back in both. With SCENARIO_FORKS the constructor forks as well: forks wait for first calls,
+ * but not for ever. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -38,8 +39,10 @@ static int sleeps(void) {
 
 static void let_it_begin(void) {
     go = 1;
-    /* One whose call needs no lock is soon through. Seen asleep some times in a row, it is not in between. */
-    for (int in_a_row = 0; !done && in_a_row < 50; in_a_row = sleeps() ? in_a_row + 1 : 0) sched_yield();
+    /* One whose call needs no lock is soon through. Seen asleep some times in a row, it is not in
+     * between. */
+    for (int in_a_row = 0; !done && in_a_row < 50; in_a_row = sleeps() ? in_a_row + 1 : 0)
+        sched_yield();
     if (getenv("SCENARIO_FORKS") == NULL) return;
     const pid_t child = fork();
     if (child == 0) _exit(0);
@@ -53,7 +56,8 @@ int main(int count, char** arguments) {
     if (getenv("SCENARIO_DECIDED") != NULL) CHECK(cuInit(1) != 0);
     CHECK(pthread_create(&thread, NULL, first_call, NULL) == 0);
     while (!tid) sched_yield();
-    void* library = dlopen(count > 1 ? arguments[1] : getenv("SCENARIO_CONSTRUCTOR"), RTLD_NOW | RTLD_LOCAL);
+    void* library =
+        dlopen(count > 1 ? arguments[1] : getenv("SCENARIO_CONSTRUCTOR"), RTLD_NOW | RTLD_LOCAL);
     CHECK(library != NULL);
     CHECK(*(int*)dlsym(library, "constructed_with") == 0);
     CHECK(pthread_join(thread, NULL) == 0);

@@ -1,6 +1,6 @@
 /* A child that is forked while another thread of its parent is in the middle of the decision must
- * neither wait for that thread, which it does not have, nor inherit half a decision. (The fork waits for the
- * decision, which waits for this thread here: until patience is at its end.) */
+ * neither wait for that thread, which it does not have, nor inherit half a decision. (The fork
+ * waits for the decision, which waits for this thread here: until patience is at its end.) */
 #include <pthread.h>
 
 #include "scenario.h"

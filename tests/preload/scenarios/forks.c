@@ -1,5 +1,5 @@
-/* A child that is forked before its parent's first call decides for itself; one that is forked after
- * a successful cuInit gets the driver's own refusal (3), as without us. */
+/* A child that is forked before its parent's first call decides for itself; one that is forked
+ * after a successful cuInit gets the driver's own refusal (3), as without us. */
 #include "scenario.h"
 
 int main(void) {

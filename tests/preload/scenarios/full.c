@@ -1,4 +1,5 @@
-/* A refusal that has no room: stderr is a file at its size limit, and SIGXFSZ ends programs by default. */
+/* A refusal that has no room: stderr is a file at its size limit, and SIGXFSZ ends programs by
+ * default. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -15,6 +16,7 @@ int main(void) {
     CHECK(setrlimit(RLIMIT_FSIZE, &none) == 0 && dup2(file, STDERR_FILENO) >= 0);
     if (cuInit(0) != 800) return 2;
     if (sigpending(&signals) != 0 || sigismember(&signals, SIGXFSZ) != 0) return 3;
-    if (sigprocmask(SIG_BLOCK, NULL, &signals) != 0 || sigismember(&signals, SIGXFSZ) != 0) return 4;
+    if (sigprocmask(SIG_BLOCK, NULL, &signals) != 0 || sigismember(&signals, SIGXFSZ) != 0)
+        return 4;
     return 0;
 }

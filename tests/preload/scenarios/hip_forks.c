@@ -1,5 +1,5 @@
-/* A child decides for itself: before its parent's first call, and after one by which nothing is hooked
- * and nothing is initialised. */
+/* A child decides for itself: before its parent's first call, and after one by which nothing is
+ * hooked and nothing is initialised. */
 #include "fake/hip.h"
 #include "scenario.h"
 

@@ -1,5 +1,5 @@
-/* A linked HIP program. The library calls symbols of its own that are hooked: those calls go straight
- * on, and what it calls of another library is hooked there. NVIDIA is another decision. */
+/* A linked HIP program. The library calls symbols of its own that are hooked: those calls go
+ * straight on, and what it calls of another library is hooked there. NVIDIA is another decision. */
 #include "fake/hip.h"
 #include "scenario.h"
 

@@ -1,5 +1,5 @@
-/* HIP in a plugin's own scope, as Python's extensions load it: neither it nor the HSA runtime that it
- * needs is in the global one. A look-up decides nothing. */
+/* HIP in a plugin's own scope, as Python's extensions load it: neither it nor the HSA runtime that
+ * it needs is in the global one. A look-up decides nothing. */
 #include <stdint.h>
 
 #include "scenario.h"

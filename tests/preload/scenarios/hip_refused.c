@@ -1,5 +1,5 @@
-/* Refused, each library fails with a code of its own, and the kernel's device file for whoever comes to
- * it by another way; no other file does. */
+/* Refused, each library fails with a code of its own, and the kernel's device file for whoever
+ * comes to it by another way; no other file does. */
 #include <linux/ioctl.h>
 #include <sys/ioctl.h>
 

@@ -1,5 +1,5 @@
-/* `if (hipInit)` is true under us even without HIP: then there is no device. HIP may come later, and
- * bring HSA even later than the decision. */
+/* `if (hipInit)` is true under us even without HIP: then there is no device. HIP may come later,
+ * and bring HSA even later than the decision. */
 #include <stdint.h>
 
 #include "scenario.h"

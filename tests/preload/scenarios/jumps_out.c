@@ -1,5 +1,5 @@
-/* A signal handler that leaves by siglongjmp while the decision is made leaves it whole: this thread is
- * confined afterwards, others need not wait, and all may be cancelled. */
+/* A signal handler that leaves by siglongjmp while the decision is made leaves it whole: this
+ * thread is confined afterwards, others need not wait, and all may be cancelled. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -32,6 +32,7 @@ int main(void) {
     CHECK(engine()->installed == 1 && engine()->hooked == 1);
     CHECK(pthread_create(&thread, NULL, another, NULL) == 0 && pthread_join(thread, NULL) == 0);
     CHECK(engine()->installed == 1 && engine()->hooked == 2);
-    CHECK(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state) == 0 && state == PTHREAD_CANCEL_ENABLE);
+    CHECK(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state) == 0 &&
+          state == PTHREAD_CANCEL_ENABLE);
     return 0;
 }

@@ -1,10 +1,11 @@
-/* What a look-up by cuGetProcAddress costs does not grow with the number of loaded objects: programs make
- * hundreds of look-ups, and have hundreds of objects. */
+/* What a look-up by cuGetProcAddress costs does not grow with the number of loaded objects:
+ * programs make hundreds of look-ups, and have hundreds of objects. */
 #include <time.h>
 
 #include "scenario.h"
 
-/* Not linked against the driver, which then stands in front of all objects: the reference means libration.so. */
+/* Not linked against the driver, which then stands in front of all objects: the reference means
+ * libration.so. */
 #pragma weak cuGetProcAddress_v2
 
 enum { kLookups = 400, kRounds = 15, kObjects = 150 };
@@ -34,7 +35,8 @@ static void copy(const char* from, const char* to) {
     FILE* in = fopen(from, "rbe");
     FILE* out = fopen(to, "wbe");
     CHECK(in != NULL && out != NULL);
-    while ((got = fread(buffer, 1, sizeof buffer, in)) > 0) CHECK(fwrite(buffer, 1, got, out) == got);
+    while ((got = fread(buffer, 1, sizeof buffer, in)) > 0)
+        CHECK(fwrite(buffer, 1, got, out) == got);
     CHECK(fclose(in) == 0 && fclose(out) == 0);
 }
 
@@ -69,7 +71,8 @@ int main(void) {
     CHECK(exit_status_of(child) == 0 && read(ends[0], &few, sizeof few) == sizeof few);
     load_objects();
     const long many = best_with_driver();
-    fprintf(stderr, "%d look-ups: %ld ns, with %d objects more %ld ns\n", kLookups, few, kObjects, many);
+    fprintf(stderr, "%d look-ups: %ld ns, with %d objects more %ld ns\n", kLookups, few, kObjects,
+            many);
     CHECK(many < 2 * few + 40000);
     return 0;
 }

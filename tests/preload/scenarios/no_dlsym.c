@@ -1,4 +1,5 @@
-/* libration.so behind every dlsym, so that none comes after it: look-ups find nothing, and nobody dies. */
+/* libration.so behind every dlsym, so that none comes after it: look-ups find nothing, and nobody
+ * dies. */
 #include "scenario.h"
 
 int main(void) {

@@ -1,4 +1,5 @@
-/* cuGetProcAddress, both versions: the driver's answer with hooked addresses swapped, nothing else. */
+/* cuGetProcAddress, both versions: the driver's answer with hooked addresses swapped, nothing else.
+ */
 #include "scenario.h"
 
 typedef int (*GetV1)(const char*, void**, int, unsigned long long);
@@ -29,7 +30,8 @@ int main(void) {
     /* Not hooked: the driver's own, never null; folded into a hooked body: still its own. */
     CHECK(get("cuMemFree", &found, 12000, 0, &status) == 0 && lies_in(found, "libcuda.so.1"));
     CHECK(get("cuEventDestroy", &found, 12000, 0, &status) == 0 && lies_in(found, "libcuda.so.1"));
-    CHECK(get("cuCtxPushCurrent", &found, 12000, 0, &status) == 0 && lies_in(found, "libration.so"));
+    CHECK(get("cuCtxPushCurrent", &found, 12000, 0, &status) == 0 &&
+          lies_in(found, "libration.so"));
 
     /* Failures are the driver's. */
     CHECK(get("cuNope", &found, 12000, 0, &status) == 0 && status == 1 && found == NULL);

@@ -17,7 +17,8 @@ static void* first_call(void* unused) {
 int main(void) {
     pthread_t threads[kThreads];
     pthread_barrier_init(&start, NULL, kThreads);
-    for (int i = 0; i < kThreads; ++i) CHECK(pthread_create(&threads[i], NULL, first_call, NULL) == 0);
+    for (int i = 0; i < kThreads; ++i)
+        CHECK(pthread_create(&threads[i], NULL, first_call, NULL) == 0);
     for (int i = 0; i < kThreads; ++i) CHECK(pthread_join(threads[i], NULL) == 0);
     CHECK(engine()->installed == 1);
     CHECK(engine()->hooked == 2 * kThreads);

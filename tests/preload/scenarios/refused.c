@@ -1,4 +1,5 @@
-/* The engine is missing, of another version, or refuses: calls fail with its code, the program lives. */
+/* The engine is missing, of another version, or refuses: calls fail with its code, the program
+ * lives. */
 #include "scenario.h"
 
 int main(void) {

@@ -1,7 +1,10 @@
-/* A child may have its parent's process id, in a PID namespace of its own. It decides for itself. */
+/* A child may have its parent's process id, in a PID namespace of its own. It decides for itself.
+ */
 #include "scenario.h"
 
-__attribute__((visibility("default"))) pid_t getpid(void) { return 4242; } /* as libration.so sees it, in parent and child */
+__attribute__((visibility("default"))) pid_t getpid(void) {
+    return 4242;
+} /* as libration.so sees it, in parent and child */
 
 int main(void) {
     setenv("FAKE_DRIVER_INIT_FAILS", "1", 1);

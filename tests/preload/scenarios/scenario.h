@@ -15,12 +15,12 @@
 #include "fake/driver.h"
 #include "fake/engine.h"
 
-#define CHECK(condition)                                                             \
-    do {                                                                             \
-        if (!(condition)) {                                                          \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);  \
-            _exit(1);                                                                \
-        }                                                                            \
+#define CHECK(condition)                                                            \
+    do {                                                                            \
+        if (!(condition)) {                                                         \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+            _exit(1);                                                               \
+        }                                                                           \
     } while (0)
 
 /* The file that an address belongs to, without its folder. */
@@ -57,8 +57,8 @@ static inline int exit_status_of(pid_t child) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* A request of the console, which has KFD's type, fails as it does without anything in between. (Emulators
- * have answers of their own.) */
+/* A request of the console, which has KFD's type, fails as it does without anything in between.
+ * (Emulators have answers of their own.) */
 static inline int asks_console(int descriptor) {
     int mode = 0;
     const long directly = syscall(SYS_ioctl, descriptor, KDGETMODE, &mode);

@@ -1,5 +1,5 @@
-/* A plugin with a function of a listed name, in the global scope: it keeps its own, the driver's stays the
- * driver's, and closing it takes nothing along. */
+/* A plugin with a function of a listed name, in the global scope: it keeps its own, the driver's
+ * stays the driver's, and closing it takes nothing along. */
 #include "scenario.h"
 
 typedef int (*Init)(unsigned);

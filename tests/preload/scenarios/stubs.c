@@ -1,5 +1,5 @@
-/* A plugin's own stubs for a driver that is not loaded yet work as without us, whoever calls them, and what
- * they load is confined. */
+/* A plugin's own stubs for a driver that is not loaded yet work as without us, whoever calls them,
+ * and what they load is confined. */
 #include "scenario.h"
 
 int main(void) {
@@ -8,7 +8,8 @@ int main(void) {
     if (getenv("SCENARIO_FROM_ELSEWHERE") == NULL) {
         CHECK(((int (*)(void))dlsym(plugin, "stubs_init"))() == 1000);
     } else {
-        int (*(*address)(void))(unsigned) = (int (*(*)(void))(unsigned))dlsym(plugin, "stubs_address");
+        int (*(*address)(void))(unsigned) =
+            (int (*(*)(void))(unsigned))dlsym(plugin, "stubs_address");
         CHECK(lies_in((void*)address(), "libration.so"));
         CHECK(address()(0) == 0);
     }

@@ -1,4 +1,5 @@
-/* A refusal that nobody reads: stderr is a pipe whose reader is gone, and SIGPIPE ends programs by default. */
+/* A refusal that nobody reads: stderr is a pipe whose reader is gone, and SIGPIPE ends programs by
+ * default. */
 #include <signal.h>
 
 #include "scenario.h"
@@ -10,6 +11,7 @@ int main(void) {
     CHECK(pipe(ends) == 0 && close(ends[0]) == 0 && dup2(ends[1], STDERR_FILENO) >= 0);
     if (cuInit(0) != 800) return 2;
     if (sigpending(&blocked) != 0 || sigismember(&blocked, SIGPIPE) != 0) return 3;
-    if (sigprocmask(SIG_BLOCK, NULL, &blocked) != 0 || sigismember(&blocked, SIGPIPE) != 0) return 4;
+    if (sigprocmask(SIG_BLOCK, NULL, &blocked) != 0 || sigismember(&blocked, SIGPIPE) != 0)
+        return 4;
     return 0;
 }

@@ -23,6 +23,7 @@ int main(void) {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/task/%d", (int)getpid());
     struct stat only;
-    CHECK(stat("/proc/self/task", &only) == 0 && only.st_nlink == 3); /* one thread: ., .., itself */
+    CHECK(stat("/proc/self/task", &only) == 0 &&
+          only.st_nlink == 3); /* one thread: ., .., itself */
     return 0;
 }

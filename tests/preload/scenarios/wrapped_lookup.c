@@ -1,5 +1,5 @@
-/* Another preloaded library's cuGetProcAddress is called once for each call of the program's, and what comes
- * out is ours all the same. */
+/* Another preloaded library's cuGetProcAddress is called once for each call of the program's, and
+ * what comes out is ours all the same. */
 #include "scenario.h"
 
 int main(void) {
