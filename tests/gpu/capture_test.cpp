@@ -198,36 +198,43 @@ TEST(Capture, SpreadsByEventsAndWantsToBeJoined) {
             found.set("wait", lab.cuda.cuStreamWaitEvent(side, fork, 0));
             found.set("side", status_of(lab, side));
             found.set("work", lab.launch(side));
-            CUgraph none{};
-            found.set("other end", lab.cuda.cuStreamEndCapture(side, &none));
             lab.cuda.cuEventRecord(back, side);
             if (join) lab.cuda.cuStreamWaitEvent(stream, back, 0);
-            found.set("event", lab.cuda.cuEventQuery(lab.event()));
             end_capture(lab, stream, found);
             found.set("side after", status_of(lab, side));
         });
         EXPECT_EQ(report["wait"], CUDA_SUCCESS);
         EXPECT_EQ(report["side"], CU_STREAM_CAPTURE_STATUS_ACTIVE);
         EXPECT_EQ(report["work"], CUDA_SUCCESS);
-        EXPECT_EQ(report["other end"], CUDA_ERROR_STREAM_CAPTURE_UNMATCHED);
-        EXPECT_EQ(report["event"], CUDA_SUCCESS);
         EXPECT_EQ(report["end"], join ? CUDA_SUCCESS : CUDA_ERROR_STREAM_CAPTURE_UNJOINED);
         EXPECT_EQ(report["nodes"], join ? 2 : -1);
         EXPECT_EQ(report["side after"], CU_STREAM_CAPTURE_STATUS_NONE);
     }
 }
 
-TEST(Capture, KeepsItsEventsAndItsThread) {
+TEST(Capture, IsSpoiltByAnEndInAnotherStream) {
+    const Report report = in_lab([](Lab& lab, Report& found) {
+        CUstream stream = lab.stream(CU_STREAM_NON_BLOCKING);
+        CUstream side = lab.stream(CU_STREAM_NON_BLOCKING);
+        CUevent fork = lab.event();
+        lab.cuda.cuStreamBeginCapture_v2(stream, kGlobal);
+        lab.cuda.cuEventRecord(fork, stream);
+        lab.cuda.cuStreamWaitEvent(side, fork, 0);
+        CUgraph none{};
+        found.set("other end", lab.cuda.cuStreamEndCapture(side, &none));
+        end_capture(lab, stream, found);
+    });
+    EXPECT_EQ(report["other end"], CUDA_ERROR_STREAM_CAPTURE_UNMATCHED);
+    EXPECT_EQ(report["end"], CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+}
+
+TEST(Capture, KeepsItsEvents) {
     const Report report = in_lab([](Lab& lab, Report& found) {
         CUstream stream = lab.stream(CU_STREAM_NON_BLOCKING);
         CUevent outside = lab.event();
         CUevent inside = lab.event();
         lab.cuda.cuEventRecord(outside, stream);
-        lab.cuda.cuStreamBeginCapture_v2(stream, kGlobal);
-        in_thread(lab.cuda, lab.primary, [&] {
-            CUgraph none{};
-            found.set("thread", lab.cuda.cuStreamEndCapture(stream, &none));
-        });
+        lab.cuda.cuStreamBeginCapture_v2(stream, kRelaxed);
         lab.cuda.cuEventRecord(inside, stream);
         found.set("inside", lab.cuda.cuEventQuery(inside));
         end_capture(lab, stream, found);
@@ -236,11 +243,40 @@ TEST(Capture, KeepsItsEventsAndItsThread) {
         found.set("outside", lab.cuda.cuStreamWaitEvent(stream, outside, 0));
         end_capture(lab, stream, found);
     });
-    EXPECT_EQ(report["thread"], CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD);
     EXPECT_EQ(report["inside"], CUDA_ERROR_CAPTURED_EVENT);
     EXPECT_EQ(report["inside end"], CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
     EXPECT_EQ(report["outside"], CUDA_ERROR_STREAM_CAPTURE_ISOLATION);
     EXPECT_EQ(report["end"], CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+}
+
+TEST(Capture, EndsInAnotherThreadToo) {
+    const Report report = in_lab([](Lab& lab, Report& found) {
+        CUstream stream = lab.stream(CU_STREAM_NON_BLOCKING);
+        lab.cuda.cuStreamBeginCapture_v2(stream, kGlobal);
+        in_thread(lab.cuda, lab.primary, [&] {
+            CUgraph none{};
+            found.set("thread", lab.cuda.cuStreamEndCapture(stream, &none));
+        });
+        found.set("after", status_of(lab, stream));
+        end_capture(lab, stream, found);
+    });
+    EXPECT_EQ(report["thread"], CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD);
+    EXPECT_EQ(report["after"], CU_STREAM_CAPTURE_STATUS_NONE);
+    EXPECT_EQ(report["end"], CUDA_ERROR_ILLEGAL_STATE);
+}
+
+TEST(Capture, ForbidsToAskForOtherEventsByItsMode) {
+    for (const bool allowed : {false, true}) {
+        const Report report = in_lab([allowed](Lab& lab, Report& found) {
+            CUstream stream = lab.stream(CU_STREAM_NON_BLOCKING);
+            CUevent other = lab.event();
+            lab.cuda.cuStreamBeginCapture_v2(stream, allowed ? kRelaxed : kGlobal);
+            found.set("event", lab.cuda.cuEventQuery(other));
+            end_capture(lab, stream, found);
+        });
+        EXPECT_EQ(report["event"], allowed ? CUDA_SUCCESS : CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+        EXPECT_EQ(report["end"], allowed ? CUDA_SUCCESS : CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
+    }
 }
 
 // cuMemAlloc is the header's example of a potentially unsafe call.

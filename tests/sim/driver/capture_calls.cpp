@@ -29,13 +29,16 @@ CUresult end(const char* symbol, CUstream handle, CUgraph* graph) {
         *graph = nullptr;
         const CapturePtr capture = stream->capture;
         if (capture == nullptr) return CUDA_ERROR_ILLEGAL_STATE;
-        if (capture->origin != stream) return CUDA_ERROR_STREAM_CAPTURE_UNMATCHED;
+        if (capture->origin != stream) {
+            capture->invalid = true;
+            return CUDA_ERROR_STREAM_CAPTURE_UNMATCHED;
+        }
         const bool anywhere = capture->mode == CU_STREAM_CAPTURE_MODE_RELAXED;
+        const bool whole = joined(*capture);
+        sim::end_capture(driver, capture);
         if (!anywhere && capture->thread != sim::thread_number()) {
             return CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD;
         }
-        const bool whole = joined(*capture);
-        sim::end_capture(driver, capture);
         if (capture->invalid) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
         if (!whole) return CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
         *graph = capture->graph.release();

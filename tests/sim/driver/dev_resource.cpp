@@ -64,7 +64,7 @@ CUresult split(Driver& driver, CUdevResource* groups, unsigned& count, const CUd
     return CUDA_SUCCESS;
 }
 
-// All of one split, or one that can be split still.
+// What splits of one device made, or one that can be split still.
 CUresult unite(const CUdevResource* resources, unsigned count, SmResource& whole) {
     for (unsigned i = 0; i < count; ++i) {
         SmResource each;
@@ -74,8 +74,8 @@ CUresult unite(const CUdevResource* resources, unsigned count, SmResource& whole
             whole = each;
             continue;
         }
-        const bool siblings = each.device == whole.device && each.split == whole.split &&
-                              each.split != 0 && (each.sms & whole.sms).none();
+        const bool siblings = each.device == whole.device && whole.split != 0 && each.split != 0 &&
+                              (each.sms & whole.sms).none();
         if (!siblings) return CUDA_ERROR_INVALID_RESOURCE_CONFIGURATION;
         whole.sms |= each.sms;
     }

@@ -78,8 +78,10 @@ CUresult cuEventDestroy(CUevent event) { return destroy("cuEventDestroy", event)
 CUresult cuEventDestroy_v2(CUevent event) { return destroy("cuEventDestroy_v2", event); }
 
 CUresult cuEventQuery(CUevent event) {
-    return on_events("cuEventQuery", {event}, [event](Driver&, auto&) {
+    return on_events("cuEventQuery", {event}, [event](Driver& driver, auto&) {
         if (event->capture != nullptr) return refuse_captured(event);
+        const CUresult allowed = sim::unsafe_allowed(driver);
+        if (allowed != CUDA_SUCCESS) return allowed;
         return unfinished(event) ? CUDA_ERROR_NOT_READY : CUDA_SUCCESS;
     });
 }
