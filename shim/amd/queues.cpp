@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "shim/amd/program_memory.h"
+#include "shim/host/undisturbed_lock.h"
 
 namespace ration::amd {
 namespace {
@@ -115,7 +116,7 @@ int Queues::withdraw(const kfd::Call& call, std::uint32_t queue, int error) cons
 int Queues::create(const kfd::Call& call) {
     auto& request = call.as<kfd_ioctl_create_queue_args>();
     if (!runs_work_groups(request.queue_type)) return kfd::pass(real_, call);
-    const std::lock_guard lock(mutex_);
+    const host::UndisturbedLock lock(mutex_);
     const DeviceLimit* const limit = find(request.gpu_id);
     if (limit == nullptr) {
         events_.not_masked(
@@ -147,6 +148,7 @@ int Queues::create(const kfd::Call& call) {
 }
 
 int Queues::set_mask(const kfd::Call& call) {
+    const host::UndisturbedLock lock(mutex_);
     const auto& request = call.as<kfd_ioctl_set_cu_mask_args>();
     const std::optional<Mask> read = mask_of(request);
     if (!read) {
@@ -154,7 +156,6 @@ int Queues::set_mask(const kfd::Call& call) {
         return -1;
     }
     const Mask& asked = *read;
-    const std::lock_guard lock(mutex_);
     const auto found = queues_.find(request.queue_id);
     if (asked.empty()) return kfd::pass(real_, call);
     if (found == queues_.end()) return set_mask_of_unknown(call);
@@ -196,7 +197,7 @@ int Queues::set_mask_of_unknown(const kfd::Call& call) const {
 
 int Queues::destroy(const kfd::Call& call) {
     const std::uint32_t queue = call.as<kfd_ioctl_destroy_queue_args>().queue_id;
-    const std::lock_guard lock(mutex_);
+    const host::UndisturbedLock lock(mutex_);
     const int result = kfd::pass(real_, call);
     if (result < 0) return result;
     served(call.descriptor);
@@ -205,7 +206,7 @@ int Queues::destroy(const kfd::Call& call) {
 }
 
 Queues::Replaced Queues::replace(std::vector<DeviceLimit> limits) {
-    const std::lock_guard lock(mutex_);
+    const host::UndisturbedLock lock(mutex_);
     limits_ = std::move(limits);
     Replaced replaced;
     const auto until = soon();
@@ -231,12 +232,12 @@ Queues::Replaced Queues::replace(std::vector<DeviceLimit> limits) {
 }
 
 std::vector<DeviceLimit> Queues::limits() const {
-    const std::lock_guard lock(mutex_);
+    const host::UndisturbedLock lock(mutex_);
     return limits_;
 }
 
 unsigned Queues::live() const {
-    const std::lock_guard lock(mutex_);
+    const host::UndisturbedLock lock(mutex_);
     return static_cast<unsigned>(queues_.size());
 }
 

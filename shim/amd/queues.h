@@ -20,7 +20,8 @@ namespace ration::amd {
 //
 // A lock is held across the kernel's calls, as the kernel itself holds one for the process
 // (kfd_process's mutex): a number that is free again must not meet what is remembered of the queue
-// that had it before.
+// that had it before. Meanwhile the thread's signal handlers wait, as long as a mask may be put off
+// (see below): one that left by longjmp would leave a queue without its mask, and the lock taken.
 class Queues {
   public:
     // What the owner is told, with the lock held.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "shim/host/undisturbed_lock.h"
+
 namespace ration::amd {
 
 std::uint64_t Quota::in_pages(std::uint64_t bytes) const {
@@ -11,7 +13,7 @@ std::uint64_t Quota::in_pages(std::uint64_t bytes) const {
 }
 
 bool Quota::reserve(const Block& block) {
-    const std::lock_guard lock(mutex_);
+    const host::UndisturbedLock lock(mutex_);
     const auto limit = limits_.find(block.gpu_id);
     if (limit == limits_.end()) return true;
     std::uint64_t& used = used_[block.gpu_id];
@@ -21,7 +23,7 @@ bool Quota::reserve(const Block& block) {
 }
 
 void Quota::release(const Block& block) {
-    const std::lock_guard lock(mutex_);
+    const host::UndisturbedLock lock(mutex_);
     if (limits_.contains(block.gpu_id)) used_[block.gpu_id] -= block.bytes;
 }
 
@@ -40,7 +42,7 @@ int Quota::allocate(const kfd::Call& call) {
         errno = error;
         return result;
     }
-    const std::lock_guard lock(mutex_);
+    const host::UndisturbedLock lock(mutex_);
     blocks_.insert_or_assign(request.handle, block);
     return result;
 }
@@ -51,7 +53,7 @@ int Quota::free(const kfd::Call& call) {
     const std::uint64_t handle = call.as<kfd_ioctl_free_memory_of_gpu_args>().handle;
     std::map<std::uint64_t, Block>::node_type block;
     {
-        const std::lock_guard lock(mutex_);
+        const host::UndisturbedLock lock(mutex_);
         block = blocks_.extract(handle);
     }
     const int result = kfd::pass(real_, call);
@@ -60,7 +62,7 @@ int Quota::free(const kfd::Call& call) {
     if (result >= 0) {
         release(block.mapped());
     } else {
-        const std::lock_guard lock(mutex_);
+        const host::UndisturbedLock lock(mutex_);
         blocks_.insert(std::move(block));
     }
     errno = error;
@@ -75,7 +77,7 @@ int Quota::available(const kfd::Call& call) {
 }
 
 std::uint64_t Quota::left(std::uint32_t gpu_id) const {
-    const std::lock_guard lock(mutex_);
+    const host::UndisturbedLock lock(mutex_);
     const auto limit = limits_.find(gpu_id);
     if (limit == limits_.end()) return UINT64_MAX;
     const auto used = used_.find(gpu_id);

@@ -16,6 +16,7 @@
 #include "shim/engine/amd_trial.h"
 #include "shim/engine/log.h"
 #include "shim/host/undisturbed.h"
+#include "shim/host/undisturbed_lock.h"
 
 namespace ration::engine {
 namespace {
@@ -137,7 +138,7 @@ void AmdSession::announce() {
         log::write(refused ? log::Level::kError : log::Level::kWarn, line);
     }
     {
-        const std::lock_guard lock(mutex_);
+        const host::UndisturbedLock lock(mutex_);
         recorder_.publish();
     }
     if (ruling_.kind == AmdRuling::Kind::kUnshared) return;
@@ -194,7 +195,7 @@ amd::HsaStatus AmdSession::initialised() {
 // record: a queue runs without its share, or could not be had.
 void AmdSession::granted() {
     if (settled_.load(std::memory_order_acquire)) return;
-    const std::lock_guard lock(mutex_);
+    const host::UndisturbedLock lock(mutex_);
     if (settled_.exchange(true)) return;
     recorder_.publish_grant([this](state::Record& record) { amd::describe(ruling_.plan, record); });
     const state::Record& record = recorder_.record();
@@ -206,7 +207,7 @@ void AmdSession::granted() {
 }
 
 void AmdSession::complain(const std::string& line) {
-    const std::lock_guard lock(mutex_);
+    const host::UndisturbedLock lock(mutex_);
     if (said_.insert(line).second) log::write(log::Level::kError, line);
 }
 
@@ -216,7 +217,7 @@ void AmdSession::complain(const std::string& line) {
 void AmdSession::not_masked(const std::string& line) {
     const bool warn = ruling_.on_error == policy::OnError::kWarn;
     complain(warn ? line + "; runs without its share, as on_error = \"warn\" says" : line);
-    const std::lock_guard lock(mutex_);
+    const host::UndisturbedLock lock(mutex_);
     settled_.store(true, std::memory_order_release);
     recorder_.publish(warn ? state::State::kUnshared : state::State::kRefused, line);
     if (!warn) no_queues_.store(true, std::memory_order_release);

@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <functional>
 #include <random>
 #include <thread>
 
@@ -319,6 +322,34 @@ TEST_F(QueuesTest, NeverLetsABadMaskThrough) {
             }
         }
     }
+}
+
+volatile sig_atomic_t handled = 0;
+
+// A handler that left by longjmp would leave the lock behind, and a queue without its mask.
+TEST_F(QueuesTest, HandlersWaitWhileAQueueIsAtWork) {
+    ASSERT_EQ(create(), 0);
+    signal(SIGUSR1, [](int) { handled = 1; });
+    bool early = false;
+    kernel_.fails = [&](unsigned) {
+        raise(SIGUSR1);
+        early = early || handled != 0;
+        return 0;
+    };
+    const auto waits = [&](const std::function<void()>& work) {
+        handled = 0;
+        early = false;
+        work();
+        poll(nullptr, 0, 0);  // ThreadSanitizer runs handlers at the next call that it knows
+        return !early && handled == 1;
+    };
+    EXPECT_TRUE(waits([&] { EXPECT_EQ(create(), 1); }));
+    EXPECT_TRUE(waits([&] { EXPECT_EQ(set(0, {0xf, 0, 0, 0}), 0); }));
+    EXPECT_TRUE(waits([&] { EXPECT_EQ(destroy(1), 0); }));
+    DeviceLimit changed = limit_;
+    changed.mask = {0x3, 0, 0, 0};
+    EXPECT_TRUE(waits([&] { EXPECT_EQ(queues().replace({changed}).changed, 1U); }));
+    signal(SIGUSR1, SIG_DFL);
 }
 
 // Numbers are used again at once, so a queue that one thread destroys and another makes is the same

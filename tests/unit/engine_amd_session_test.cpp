@@ -7,6 +7,7 @@
 #include "shim/engine/amd_session.h"
 #include "tests/unit/amd_kernel.h"
 #include "tests/unit/amd_models.h"
+#include "tests/unit/cancelled.h"
 #include "tests/unit/temporary_folder.h"
 
 namespace ration::engine {
@@ -267,6 +268,43 @@ TEST_F(AmdSessionTest, RefusesStreamsAfterAFailedMask) {
     EXPECT_THAT(fakes_.asked.calls, IsEmpty());
     EXPECT_EQ(fakes_.create_queue(), 0);
     EXPECT_EQ(fakes_.record().state, state::State::kRefused);
+}
+
+// Publishing and writing to the log are full of cancellation points.
+TEST_F(AmdSessionTest, IsNotCancelledInTheMiddleOfAGrant) {
+    fakes_.begin();
+    int result = -1;
+    EXPECT_TRUE(cancelled_in([&] {
+        result = fakes_.create_queue();
+        pthread_testcancel();
+    }));
+    EXPECT_EQ(result, 0);
+    EXPECT_EQ(fakes_.record().state, state::State::kGranted);
+    EXPECT_EQ(fakes_.create_queue(), 0) << "no lock is left behind";
+}
+
+TEST_F(AmdSessionTest, IsNotCancelledInTheMiddleOfAGrantWithoutAMask) {
+    fakes_.ruling.plan.devices[0].mask = {};
+    fakes_.begin();
+    HsaStatus result = amd::kHsaError;
+    EXPECT_TRUE(cancelled_in([&] {
+        result = amd_hook::hsa_init();
+        pthread_testcancel();
+    }));
+    EXPECT_EQ(result, amd::kHsaSuccess);
+    EXPECT_EQ(fakes_.record().state, state::State::kGranted);
+}
+
+TEST_F(AmdSessionTest, IsNotCancelledInTheMiddleOfAComplaint) {
+    fakes_.begin();
+    HipError result = amd::kHipSuccess;
+    EXPECT_TRUE(cancelled_in([&] {
+        HipStream stream = nullptr;
+        const std::uint32_t beyond = 0xff000000;
+        result = amd_hook::hipExtStreamCreateWithCUMask(&stream, 1, &beyond);
+        pthread_testcancel();
+    }));
+    EXPECT_EQ(result, amd::kHipErrorInvalidValue);
 }
 
 // The kernel of these tests gives no clear answer, so a queue is made.

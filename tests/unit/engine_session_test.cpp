@@ -5,14 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <barrier>
 #include <thread>
 
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-#endif
-
 #include "shim/engine/session.h"
+#include "tests/unit/cancelled.h"
 #include "tests/unit/engine_fakes.h"
 
 namespace ration::engine {
@@ -259,44 +255,6 @@ TEST_F(SessionTest, RacingThreadsAreRefusedTogether) {
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(count(GetCapturedStderr(), "ignored the share"), 1);
     EXPECT_EQ(refused, 16);
-}
-
-// AddressSanitizer does not notice that a cancelled thread leaves its frames.
-struct LeavesItsFrames {
-    ~LeavesItsFrames() {
-#ifdef __SANITIZE_ADDRESS__
-        __asan_handle_no_return();
-#endif
-    }
-};
-
-// Runs `body` in a thread that is asked to be cancelled before it begins, and acts on that at its
-// first cancellation point. True if it was cancelled.
-template <class Body>
-bool cancelled_in(Body body) {
-    struct Start {
-        Body body;
-        std::barrier<> asked{2};
-    } start{std::move(body)};
-    pthread_t thread{};
-    const auto run = [](void* data) -> void* {
-        const LeavesItsFrames guard;
-        auto& own = *static_cast<Start*>(data);
-        int former = 0;
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &former);
-        own.asked.arrive_and_wait();
-        own.asked.arrive_and_wait();
-        pthread_setcancelstate(former, nullptr);
-        own.body();
-        return nullptr;
-    };
-    EXPECT_EQ(pthread_create(&thread, nullptr, run, &start), 0);
-    start.asked.arrive_and_wait();
-    pthread_cancel(thread);
-    start.asked.arrive_and_wait();
-    void* result = nullptr;
-    pthread_join(thread, &result);
-    return result == PTHREAD_CANCELED;
 }
 
 // Reading the grant back and publishing it are full of cancellation points.

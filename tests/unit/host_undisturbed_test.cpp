@@ -2,7 +2,9 @@
 #include <poll.h>
 #include <signal.h>
 
-#include "shim/host/undisturbed.h"
+#include <future>
+
+#include "shim/host/undisturbed_lock.h"
 
 namespace ration::host {
 namespace {
@@ -72,6 +74,20 @@ TEST(Uncancelled, GivesTheProgramsSettingBack) {
         EXPECT_EQ(cancel_state(), PTHREAD_CANCEL_DISABLE);
     }
     EXPECT_EQ(cancel_state(), PTHREAD_CANCEL_ENABLE);
+}
+
+TEST(UndisturbedLock, HoldsAllThree) {
+    std::mutex mutex;
+    {
+        const UndisturbedLock lock(mutex);
+        EXPECT_TRUE(is_blocked(SIGTERM));
+        EXPECT_EQ(cancel_state(), PTHREAD_CANCEL_DISABLE);
+        EXPECT_FALSE(std::async(std::launch::async, [&] { return mutex.try_lock(); }).get());
+    }
+    EXPECT_FALSE(is_blocked(SIGTERM));
+    EXPECT_EQ(cancel_state(), PTHREAD_CANCEL_ENABLE);
+    EXPECT_TRUE(mutex.try_lock());
+    mutex.unlock();
 }
 
 }  // namespace
