@@ -9,6 +9,7 @@
 
 #include <atomic>
 
+#include "shim/host/generation.h"
 #include "shim/preload/loader_list.h"
 
 namespace ration::front {
@@ -17,70 +18,101 @@ namespace {
 // How many threads are inside, and above that how many are about to fork.
 constexpr uint32_t kInside = 1;
 constexpr uint32_t kFork = 1U << 16;
-std::atomic<uint32_t> counts{0};
+constexpr uint32_t inside(uint32_t counts) { return counts % kFork; }
+constexpr uint32_t forks(uint32_t counts) { return counts / kFork; }
 
-constexpr uint32_t inside(uint32_t seen) { return seen % kFork; }
-constexpr uint32_t forks(uint32_t seen) { return seen / kFork; }
+// The counts, and above them the generation of the process that they are of: a child of clone(2)
+// itself has its parent's word, and none of its threads.
+std::atomic<uint64_t> word{0};
 
-// Of this thread: how deep it is inside, and in how many of our fork handlers. Initial-exec: see
-// engine.cpp.
+// Of this thread: how deep it is inside, and in how many forks. Initial-exec: see engine.cpp.
 __attribute__((tls_model("initial-exec"))) thread_local uint32_t depth = 0;
 __attribute__((tls_model("initial-exec"))) thread_local uint32_t forking = 0;
 
-timespec patience_ends() {
-    timespec end{};
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += Unforked::kPatience;
-    return end;
+uint32_t counts_in(uint64_t seen) {
+    return seen >> 32 == host::generation() ? static_cast<uint32_t>(seen) : 0;
 }
 
-// Waits until `done(counts)`, or until patience is at its end. Returns the counts as seen then.
-template <class Done>
-uint32_t wait_until(Done done) {
-    uint32_t seen = counts;
-    if (done(seen)) return seen;
-    const timespec end = patience_ends();
-    do {
-        const long woken = syscall(SYS_futex, &counts, FUTEX_WAIT_BITSET_PRIVATE, seen, &end,
-                                   nullptr, FUTEX_BITSET_MATCH_ANY);
-        if (woken != 0 && errno == ETIMEDOUT) return seen;
-        seen = counts;
-    } while (!done(seen));
-    return seen;
+bool replace(uint64_t& seen, uint32_t counts) {
+    return word.compare_exchange_weak(seen, uint64_t{host::generation()} << 32 | counts);
 }
 
-void wake_all() { syscall(SYS_futex, &counts, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0); }
+template <class Change>
+uint32_t update(Change change) {
+    uint64_t seen = word;
+    for (;;) {
+        const uint32_t counts = change(counts_in(seen));
+        if (replace(seen, counts)) return counts;
+    }
+}
 
+// The lower half of the word, which is the first on both processors.
+long futex(int operation, uint32_t value, const timespec* end) {
+    return syscall(SYS_futex, &word, operation, value, end, nullptr, FUTEX_BITSET_MATCH_ANY);
+}
+
+void wake_all() { futex(FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr); }
+
+// How long one caller waits in all.
+class Patience {
+  public:
+    // Sleeps until the word changes. False where it is over, or the kernel does not let us sleep.
+    bool wait(uint64_t seen) {
+        if (end_.tv_sec == 0) {
+            clock_gettime(CLOCK_MONOTONIC, &end_);
+            end_.tv_sec += Unforked::kPatience;
+        }
+        const auto value = static_cast<uint32_t>(seen);
+        return futex(FUTEX_WAIT_BITSET_PRIVATE, value, &end_) == 0 || errno == EAGAIN ||
+               errno == EINTR;
+    }
+
+  private:
+    timespec end_{};
+};
+
+// In a fork handler of the program's it is this very thread that forks.
 void enter() {
     if (depth++ != 0) return;
+    Patience patience;
+    bool waits = forking == 0;
+    uint64_t seen = word;
     for (;;) {
-        uint32_t seen = wait_until([](uint32_t now) { return forks(now) == 0; });
-        if (counts.compare_exchange_strong(seen, seen + kInside)) return;
+        const uint32_t counts = counts_in(seen);
+        if (waits && forks(counts) != 0) {
+            waits = patience.wait(seen);
+            seen = word;
+        } else if (replace(seen, counts + kInside)) {
+            return;
+        }
     }
 }
 
 void leave() {
     if (--depth != 0) return;
-    if (forks(counts -= kInside) != 0) wake_all();
+    const auto less = [](uint32_t counts) { return inside(counts) != 0 ? counts - kInside : 0; };
+    if (forks(update(less)) != 0) wake_all();
 }
 
 void before_fork() {
     ++forking;
-    counts += kFork;
+    update([](uint32_t counts) { return counts + kFork; });
     const uint32_t ours = depth != 0 ? 1 : 0;
-    wait_until([ours](uint32_t now) { return inside(now) <= ours; });
+    Patience patience;
+    uint64_t seen = word;
+    while (inside(counts_in(seen)) > ours && patience.wait(seen)) seen = word;
 }
 
 void after_fork() {
     if (forking == 0) return;  // registered in the middle of this fork
     --forking;
-    counts -= kFork;
+    update([](uint32_t counts) { return forks(counts) != 0 ? counts - kFork : counts; });
     wake_all();
 }
 
 void after_fork_in_child() {
     forking = 0;
-    counts = depth != 0 ? kInside : 0;  // no other thread is here
+    update([](uint32_t) { return depth != 0 ? kInside : 0; });  // no other thread is here
 }
 
 // Of threads that come together each may register, which does no harm: forks are counted. libc's
@@ -91,7 +123,7 @@ void make_forks_ask() {
     if (done.load(std::memory_order_acquire)) return;
     using Register = int (*)(void (*before)(), void (*after)(), void (*in_child)(), void* object);
     const auto add = reinterpret_cast<Register>(objects::libc_definition("__register_atfork"));
-    if (add != nullptr) add(before_fork, after_fork, after_fork_in_child, &counts);
+    if (add != nullptr) add(before_fork, after_fork, after_fork_in_child, &word);
     done.store(true, std::memory_order_release);
 }
 

@@ -24,24 +24,11 @@ static void* first_call(void* unused) {
     return NULL;
 }
 
-/* Whether the other thread sleeps: it has nothing to sleep on but the lock. */
-static int sleeps(void) {
-    char path[64];
-    char text[512] = "";
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
-    FILE* stat = fopen(path, "re");
-    if (stat == NULL) return done;
-    const size_t length = fread(text, 1, sizeof text - 1, stat);
-    fclose(stat);
-    const char* state = length > 0 ? strrchr(text, ')') : NULL;
-    return state != NULL && state[2] == 'S';
-}
-
 static void let_it_begin(void) {
     go = 1;
     /* One whose call needs no lock is soon through. Seen asleep some times in a row, it is not in
      * between. */
-    for (int in_a_row = 0; !done && in_a_row < 50; in_a_row = sleeps() ? in_a_row + 1 : 0)
+    for (int in_a_row = 0; !done && in_a_row < 50; in_a_row = thread_sleeps(tid) ? in_a_row + 1 : 0)
         sched_yield();
     if (getenv("SCENARIO_FORKS") == NULL) return;
     const pid_t child = fork();

@@ -57,6 +57,19 @@ static inline int exit_status_of(pid_t child) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* Whether a thread of this process sleeps; -1 if there is none. */
+static inline int thread_sleeps(int tid) {
+    char path[64];
+    char text[512] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+    FILE* stat = fopen(path, "re");
+    if (stat == NULL) return -1;
+    const size_t length = fread(text, 1, sizeof text - 1, stat);
+    fclose(stat);
+    const char* state = length > 0 ? strrchr(text, ')') : NULL;
+    return state != NULL && state[2] == 'S';
+}
+
 /* A request of the console, which has KFD's type, fails as it does without anything in between.
  * (Emulators have answers of their own.) */
 static inline int asks_console(int descriptor) {
