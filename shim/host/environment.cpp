@@ -95,17 +95,37 @@ bool Overlay::is_ours(char** place) const {
     });
 }
 
+// Our strings of the last stay stand in an array that a setenv made then and published after we had
+// left: puts the program's in their place. True if there were any.
+bool Overlay::put_back_own(Array& entries) const {
+    bool stale = false;
+    for (const std::string& edit : temporary_) {
+        const auto ours = std::find(entries.begin(), entries.end(), edit.data());
+        if (ours == entries.end()) continue;
+        stale = true;
+        char* const own = first_of(current_->before, std::string(name_of(edit)));
+        if (own != nullptr) {
+            *ours = own;
+        } else {
+            entries.erase(ours);
+        }
+    }
+    return stale;
+}
+
 // A program that calls a failing cuInit again and again must not make us publish a new array each
 // time.
 Overlay::Published& Overlay::publication_for(char** now) {
     Array entries = entries_of(now);
-    if (current_ != nullptr && current_->before_place == now && current_->before == entries) {
+    const bool stale = put_back_own(entries);
+    if (!stale && current_ != nullptr && current_->before_place == now &&
+        current_->before == entries) {
         std::copy(current_->pristine.begin(), current_->pristine.end(), current_->during.begin());
         return *current_;
     }
     Published made{now, entries, {}, {}, {}};
     apply(entries, lasting_, true);
-    if (entries != made.before || !is_ours(now)) made.after = entries;
+    if (stale || entries != made.before || !is_ours(now)) made.after = entries;
     apply(entries, temporary_, false);
     made.during = entries;
     made.pristine = std::move(entries);

@@ -74,6 +74,7 @@ class Overlay {
     };
 
     bool is_ours(char** place) const;
+    bool put_back_own(Array& entries) const;
     Published& publication_for(char** now);
     void take_back();
     void undo_in_copy();

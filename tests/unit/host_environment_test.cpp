@@ -226,6 +226,26 @@ TEST_F(OverlayTest, NeverDisturbsReadersInOtherThreads) {
 
 // A second thread sets variables all the time, as programs should not but do. A value may be lost
 // to a reader for a moment, where glibc had looked at `environ` before we replaced it.
+// setenv of a new name copies the array and publishes its copy: here after the stay in which it
+// copied, and once more before the next one.
+TEST_F(OverlayTest, ForgetsWhatASetterBringsBackBetweenTwoStays) {
+    Overlay& one = overlay({{kShare, "25"}});
+    one.enter();
+    std::vector<char*> copy;
+    for (char** entry = environ; *entry != nullptr; ++entry) copy.push_back(*entry);
+    copy.push_back(nullptr);
+    one.leave();
+    char** const own = environ;
+    environ = copy.data();
+    one.enter();
+    EXPECT_STREQ(getenv(kShare), "25");
+    one.leave();
+    EXPECT_EQ(getenv(kShare), nullptr);
+    one.tidy();
+    EXPECT_EQ(getenv(kShare), nullptr);
+    environ = own;
+}
+
 TEST_F(OverlayTest, SurvivesSettersInOtherThreads) {
 #ifdef __SANITIZE_THREAD__
     GTEST_SKIP() << "ThreadSanitizer does not see glibc's lock, and calls every setenv a race";
