@@ -18,7 +18,7 @@ struct Options {
 constexpr int kLargestPid = 4194304;  // PID_MAX_LIMIT, include/linux/threads.h
 
 int exit_code(const Explanation& explanation) {
-    return is_refused(explanation) && !explanation.record ? kFailed : kOk;
+    return is_refused(explanation) && explanation.records.empty() ? kFailed : kOk;
 }
 
 int explain(const Options& options, const Invocation& invocation) {
@@ -29,7 +29,7 @@ int explain(const Options& options, const Invocation& invocation) {
                                         ? explain_process(options.pid)
                                         : explain_command(options.share, invocation.program);
     const policy::Diagnostics& problems = explanation.found.loaded.problems;
-    if (!problems.empty() && !explanation.record) {
+    if (!problems.empty() && explanation.records.empty()) {
         throw Failure(kUsage, lines(problems));
     }
     if (invocation.json) {

@@ -82,7 +82,7 @@ Json explanation_json(const Explanation& explanation) {
                 {"amd", nullptr},
                 {"notes", explanation.notes},
                 {"obstacle", explanation.obstacle},
-                {"record", nullptr}};
+                {"records", Json::array()}};
     if (explanation.prediction && !explanation.prediction->refusal) {
         result["grant"] = grant_json(explanation.prediction->record, true);
     } else if (explanation.prediction) {
@@ -95,10 +95,10 @@ Json explanation_json(const Explanation& explanation) {
         result["grant"] = result["amd"]["grant"];
         result["refusals"] = result["amd"]["refusals"];
     }
-    if (explanation.record) {
-        result["record"] = to_json(*explanation.record);
-        if (explanation.record->record.state == state::State::kGranted) {
-            result["grant"] = grant_json(explanation.record->record, false);
+    for (const state::Listed& each : explanation.records) {
+        result["records"].push_back(to_json(each));
+        if (each.record.state == state::State::kGranted) {
+            result["grant"] = grant_json(each.record, false);
         }
     }
     return result;

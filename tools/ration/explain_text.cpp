@@ -140,13 +140,24 @@ std::string amd_line(const engine::AmdRuling& ruling) {
                            : "predicted: " + grant["line"].get<std::string>();
 }
 
+std::string recorded_line(const state::Record& record) {
+    return record.state == state::State::kGranted
+               ? cuda::grant_line(record)
+               : fmt::format("{}: {}", state::name(record.state), printable(record.why));
+}
+
+std::string recorded_lines(const std::vector<state::Listed>& records) {
+    std::string text;
+    for (const state::Listed& each : records) {
+        text += (text.empty() ? "" : "\n") + recorded_line(each.record);
+    }
+    return text;
+}
+
 // The last line, one for each vendor whose GPUs are here: the grant, or why there is none.
 std::string last_lines(const Explanation& explanation) {
-    if (explanation.record) {
-        const state::Record& record = explanation.record->record;
-        return record.state == state::State::kGranted
-                   ? cuda::grant_line(record)
-                   : fmt::format("{}: {}", state::name(record.state), printable(record.why));
+    if (!explanation.records.empty()) {
+        return recorded_lines(explanation.records);
     }
     if (!explanation.amd) {
         return nvidia_line(explanation);
@@ -183,10 +194,9 @@ std::string explanation_text(const Explanation& explanation) {
     if (!explanation.obstacle.empty()) {
         text += line("problem", explanation.obstacle);
     }
-    if (explanation.record) {
-        text += line("record", state_text(*explanation.record) + ", " +
-                                   local_time(explanation.record->record.started) + ", rule " +
-                                   explanation.record->record.policy);
+    for (const state::Listed& each : explanation.records) {
+        text += line("record", state_text(each) + ", " + local_time(each.record.started) +
+                                   ", rule " + each.record.policy);
     }
     return text + last_lines(explanation) + "\n";
 }

@@ -75,6 +75,20 @@ Explanation explain_subject(const policy::Subject& subject,
     return result;
 }
 
+// Those of the process that lives under this number, else of the last one that did.
+std::vector<state::Listed> records_of(pid_t pid) {
+    std::vector<state::Listed> found;
+    for (state::Listed& listed : state::list(runtime_directory(false))) {
+        if (listed.record.pid != pid) continue;
+        const bool another =
+            !found.empty() && found.front().record.start_ticks != listed.record.start_ticks;
+        if (another && found.front().live) continue;
+        if (another) found.clear();
+        found.push_back(std::move(listed));
+    }
+    return found;
+}
+
 }  // namespace
 
 bool is_refused(const Explanation& explanation) {
@@ -102,25 +116,20 @@ Explanation explain_command(const ShareOptions& options, const std::vector<std::
 }
 
 Explanation explain_process(pid_t pid) {
-    std::optional<state::Listed> record;
-    for (const state::Listed& listed : state::list(runtime_directory(false))) {
-        if (listed.record.pid == pid && (listed.live || !record)) {
-            record = listed;
-        }
-    }
+    std::vector<state::Listed> records = records_of(pid);
     try {
         const KnownSubject subject = subject_of_process(pid);
         Explanation result = explain_subject(
             subject, [&subject](const std::string& name) { return subject.env(name); });
         result.notes.emplace_back("the environment is the one that the process was started with");
-        result.record = record;
+        result.records = std::move(records);
         return result;
     } catch (const Failure&) {
-        if (!record) {
+        if (records.empty()) {
             throw;
         }
-        Explanation result;  // it has ended, or is not ours: the record is all there is
-        result.record = record;
+        Explanation result;  // it has ended, or is not ours: its records are all there is
+        result.records = std::move(records);
         return result;
     }
 }

@@ -32,7 +32,8 @@ struct Explanation {
     engine::Ruling ruling;  // of NVIDIA GPUs
     engine::AmdRuling amd_ruling;
     std::optional<Prediction> prediction;
-    std::optional<state::Listed> record;  // of a running process: what was really granted
+    // Of a running process, one for each vendor that it uses: what was really granted.
+    std::vector<state::Listed> records;
     std::vector<std::string> notes;
     std::string obstacle;  // why LD_PRELOAD does not reach the program
 };

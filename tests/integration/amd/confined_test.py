@@ -344,6 +344,8 @@ class Confined(unittest.TestCase):
                 # AMD's waits for a queue, and no MPS daemon serves NVIDIA's.
                 self.assertEqual({record["state"] for record in records}, {"starting", "unshared"})
                 self.assertEqual(len({record["pid"] for record in records}), 1)
+                explained = node.told("explain", "--pid", str(records[0]["pid"]))["records"]
+                self.assertCountEqual(explained, records)
 
     def test_a_policy_that_names_no_limit_changes_nothing(self):
         with Node() as node:

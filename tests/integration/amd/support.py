@@ -171,11 +171,15 @@ class Node(contextlib.AbstractContextManager):
             use = "partition.it"
             """)
 
+    def told(self, *command):
+        """What a subcommand of `ration` tells in JSON."""
+        done = subprocess.run([BUILD / "ration", *command, "--json"], env=self.environment,
+                              capture_output=True, text=True, timeout=LIMIT_S)
+        return json.loads(done.stdout)
+
     def records(self):
         """What `ration ps` tells of the programs that have run."""
-        done = subprocess.run([BUILD / "ration", "ps", "--recent", "--json"], env=self.environment,
-                              capture_output=True, text=True, timeout=LIMIT_S)
-        return json.loads(done.stdout)["records"]
+        return self.told("ps", "--recent")["records"]
 
     def run(self, program, *arguments, **variables):
         path = BUILD / "apps" / program if program != "rocminfo" else "/usr/bin/rocminfo"

@@ -109,7 +109,7 @@ class Explain(support.Case):
             process.stdin.close()
         self.assertEqual(told["subject"]["argv"], "cat")
         self.assertEqual(told["decision"]["kind"], "error")
-        self.assertIsNone(told["record"])
+        self.assertEqual(told["records"], [])
 
     def test_no_such_process(self):
         self.assertIn("no process", self.complaint("explain", "--pid", 2**22, code=1))

@@ -88,7 +88,7 @@ class Ps(support.Case):
             self.assertEqual(record["pid"], process.pid)
             self.assertTrue(record["live"])
             told = self.json("explain", "--pid", process.pid)
-            self.assertEqual(told["record"]["pid"], process.pid)
+            self.assertEqual([each["pid"] for each in told["records"]], [process.pid])
             self.assertFalse(told["grant"]["predicted"])
             process.stdin.close()
         self.assertEqual(self.json("ps", code=1)["records"], [])
