@@ -205,11 +205,12 @@ HsaStatus amd_hook::hsa_agent_get_info(amd::HsaAgent agent, amd::HsaAgentInfo at
 
 int amd_hook::ioctl(int descriptor, unsigned long number, void* argument) {
     const amd::kfd::Call call{descriptor, number, argument};
-    AmdSession& session = AmdSession::current();
-    if (session.passes(number)) return session.pass(call);
+    AmdSession* const session = AmdSession::find();
+    if (session == nullptr) return AmdSession::without_session(call);
+    if (session->passes(number)) return session->pass(call);
     const int before = errno;
     try {
-        const int result = session.ioctl(call);
+        const int result = session->ioctl(call);
         if (result >= 0) errno = before;
         return result;
     } catch (const std::exception&) {

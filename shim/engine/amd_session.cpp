@@ -105,12 +105,24 @@ void AmdSession::begin(const ration_front& front, Findings findings) {
     session.release()->announce();
 }
 
-AmdSession& AmdSession::current() {
+AmdSession* AmdSession::find() {
     AmdSession* session = newest.load(std::memory_order_acquire);
-    if (session->ours() || session->front_.decide(kAmd) == 0) return *session;
+    if (session->ours() || session->front_.decide(kAmd) == 0) return session;
     session = newest.load(std::memory_order_acquire);
-    if (!session->ours()) throw std::bad_alloc();
+    return session->ours() ? session : nullptr;
+}
+
+AmdSession& AmdSession::current() {
+    AmdSession* const session = find();
+    if (session == nullptr) throw std::bad_alloc();
     return *session;
+}
+
+int AmdSession::without_session(const amd::kfd::Call& call) {
+    AmdSession& parents = *newest.load(std::memory_order_acquire);
+    if (!parents.device_file_.is_asked(call.descriptor, call.number)) return parents.pass(call);
+    errno = EPERM;
+    return -1;
 }
 
 // Between the front's decision and the first call that it lets through. ROCr reads its list of

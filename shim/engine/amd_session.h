@@ -32,6 +32,12 @@ class AmdSession {
     // Throws std::bad_alloc if that cannot be. A thread that is about the decision gets what there
     // is, which lets its call pass through.
     static AmdSession& current();
+    // The same; null if it cannot be.
+    static AmdSession* find();
+
+    // What a child's request is told that finds no session: as the front says from then on, whose
+    // own refusal is in force.
+    static int without_session(const amd::kfd::Call& call);
 
     // The library's own function. Null if the library is not loaded or lacks it.
     template <Hook hook>

@@ -88,6 +88,14 @@ class Policies(unittest.TestCase):
                 """)
             self.refused(node, "hip_linked")
 
+    def test_a_child_that_cannot_decide(self):
+        with Node("mi210") as node:
+            node.partition(SHARE)
+            run = node.run("kfd_children")
+        self.assertEqual(run.code, 0, run.text)
+        self.assertEqual(run.report, {"kfd": "EPERM", "other": "ENOTTY"})
+        self.assertEqual(len(run.complaints), 2, run.complaints)
+
     def test_warned_instead(self):
         with Node("mi210") as node:
             node.policy(WARN.format(keys='share = "0.1%"'))
