@@ -41,8 +41,11 @@ struct HsaQueue;  // hsa_queue_t
 
 inline constexpr std::uint32_t kHsaQueueTypeMulti = 0;
 
+inline constexpr std::uint32_t kHsaDeviceTypeGpu = 1;
+
 // hsa_agent_info_t and hsa_amd_agent_info_t: one number space.
 enum HsaAgentInfo : int {
+    kHsaAgentInfoDevice = 17,                              // uint32_t: hsa_device_type_t
     kHsaAmdAgentInfoComputeUnitCount = 0xA002,             // uint32_t
     kHsaAmdAgentInfoDriverNodeId = 0xA004,                 // uint32_t: node of the KFD topology
     kHsaAmdAgentInfoCooperativeComputeUnitCount = 0xA014,  // uint32_t

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 
 #include "shim/engine/amd_session.h"
 #include "shim/engine/errno_keeper.h"
@@ -82,6 +83,23 @@ Mask applied(const Mask& asked, const DeviceLimit& limit) {
     const Mask& most = limit.hip_mask.empty() ? limit.mask : limit.hip_mask;
     const Mask both = asked.empty() ? most : within(asked, most, limit.gpu);
     return both.empty() ? most : both;
+}
+
+std::optional<std::uint32_t> number_of(const AmdSession& session, amd::HsaAgent agent,
+                                       amd::HsaAgentInfo attribute) {
+    std::uint32_t number = 0;
+    const HsaStatus status =
+        session.call<Hook::hsa_agent_get_info>(agent, attribute, static_cast<void*>(&number));
+    return status == amd::kHsaSuccess ? std::optional(number) : std::nullopt;
+}
+
+// On an APU the processor's agent is of the same node as the GPU's.
+std::optional<DeviceLimit> limit_of(const AmdSession& session, amd::HsaAgent agent) {
+    if (number_of(session, agent, amd::kHsaAgentInfoDevice) != amd::kHsaDeviceTypeGpu) {
+        return std::nullopt;
+    }
+    const auto node = number_of(session, agent, amd::kHsaAmdAgentInfoDriverNodeId);
+    return node ? session.limit_of_node(*node) : std::nullopt;
 }
 
 }  // namespace
@@ -190,12 +208,7 @@ HsaStatus amd_hook::hsa_agent_get_info(amd::HsaAgent agent, amd::HsaAgentInfo at
                 attribute != amd::kHsaAmdAgentInfoCooperativeComputeUnitCount) {
                 return result;
             }
-            std::uint32_t node = 0;
-            if (session.call<kHook>(agent, amd::kHsaAmdAgentInfoDriverNodeId,
-                                    static_cast<void*>(&node)) != amd::kHsaSuccess) {
-                return result;
-            }
-            const auto limit = session.limit_of_node(node);
+            const auto limit = limit_of(session, agent);
             auto& count = *static_cast<std::uint32_t*>(value);
             if (limit && !limit->mask.empty()) count = std::min(count, limit->cus);
             return result;

@@ -61,6 +61,8 @@ TEST(AmdApi, HasTheHeadersNumbers) {
     EXPECT_EQ(int{kHsaQueueTypeMulti}, HSA_QUEUE_TYPE_MULTI);
     EXPECT_EQ(int{kHsaError}, HSA_STATUS_ERROR);
     EXPECT_EQ(int{kHsaErrorOutOfResources}, HSA_STATUS_ERROR_OUT_OF_RESOURCES);
+    EXPECT_EQ(int{kHsaDeviceTypeGpu}, HSA_DEVICE_TYPE_GPU);
+    EXPECT_EQ(int{kHsaAgentInfoDevice}, HSA_AGENT_INFO_DEVICE);
     EXPECT_EQ(int{kHsaAmdAgentInfoComputeUnitCount}, HSA_AMD_AGENT_INFO_COMPUTE_UNIT_COUNT);
     EXPECT_EQ(int{kHsaAmdAgentInfoDriverNodeId}, HSA_AMD_AGENT_INFO_DRIVER_NODE_ID);
     EXPECT_EQ(int{kHsaAmdAgentInfoCooperativeComputeUnitCount},

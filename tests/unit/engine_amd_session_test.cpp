@@ -33,6 +33,7 @@ struct Libraries {
     std::vector<std::string> calls;
     std::function<void()> inside_init;  // what hipInit does
     std::uint32_t node = 1;             // of the one HSA agent
+    std::uint32_t device_type = amd::kHsaDeviceTypeGpu;
     std::size_t free = 1ULL << 40U;
 };
 Libraries* libraries = nullptr;
@@ -52,8 +53,10 @@ HipError hip_call(const char* name) {
 }
 
 HsaStatus agent_info(HsaAgent, amd::HsaAgentInfo attribute, void* value) {
-    const bool node = attribute == amd::kHsaAmdAgentInfoDriverNodeId;
-    *static_cast<std::uint32_t*>(value) = node ? libraries->node : 104;
+    auto& number = *static_cast<std::uint32_t*>(value);
+    number = 104;
+    if (attribute == amd::kHsaAmdAgentInfoDriverNodeId) number = libraries->node;
+    if (attribute == amd::kHsaAgentInfoDevice) number = libraries->device_type;
     return amd::kHsaSuccess;
 }
 
@@ -409,6 +412,10 @@ TEST_F(AmdSessionTest, LowersTheNumberOfCus) {
     fakes_.asked.node = 9;
     amd_hook::hsa_agent_get_info({1}, amd::kHsaAmdAgentInfoComputeUnitCount, &cus);
     EXPECT_EQ(cus, 104U) << "no GPU of the plan";
+    fakes_.asked.node = 1;
+    fakes_.asked.device_type = 0;
+    amd_hook::hsa_agent_get_info({1}, amd::kHsaAmdAgentInfoComputeUnitCount, &cus);
+    EXPECT_EQ(cus, 104U) << "an APU's processor, of the GPU's node";
 }
 
 TEST_F(AmdSessionTest, HooksWhatThePlanNeeds) {
