@@ -44,8 +44,12 @@ void rest(std::chrono::nanoseconds time) {
     syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &request, nullptr);
 }
 
+constexpr std::uint32_t kDmaByEngine = 4;  // KFD_IOC_QUEUE_TYPE_SDMA_BY_ENG_ID of newer headers
+
+// Whatever is not known to be a DMA queue: a type of a later kernel is masked, or not to be had.
 bool runs_work_groups(std::uint32_t type) {
-    return type == KFD_IOC_QUEUE_TYPE_COMPUTE || type == KFD_IOC_QUEUE_TYPE_COMPUTE_AQL;
+    return type != KFD_IOC_QUEUE_TYPE_SDMA && type != KFD_IOC_QUEUE_TYPE_SDMA_XGMI &&
+           type != kDmaByEngine;
 }
 
 // What a program's request holds; empty where the kernel is to say that it is malformed. nullopt:

@@ -96,8 +96,14 @@ TEST_F(QueuesTest, MasksAQueueBeforeItIsHandedOut) {
 TEST_F(QueuesTest, LeavesDmaQueuesAlone) {
     EXPECT_EQ(create(KFD_IOC_QUEUE_TYPE_SDMA), 0);
     EXPECT_EQ(create(KFD_IOC_QUEUE_TYPE_SDMA_XGMI), 1);
+    EXPECT_EQ(create(4), 2) << "KFD_IOC_QUEUE_TYPE_SDMA_BY_ENG_ID";
     EXPECT_THAT(kernel_.masks, IsEmpty());
     EXPECT_EQ(queues().live(), 0U);
+}
+
+TEST_F(QueuesTest, MasksAQueueOfATypeThatIsNotKnown) {
+    EXPECT_EQ(create(5), 0);
+    EXPECT_EQ(kernel_.queues.at(0), limit_.mask);
 }
 
 TEST_F(QueuesTest, DestroysAQueueThatCannotBeMasked) {
