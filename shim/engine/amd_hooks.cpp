@@ -19,9 +19,10 @@ using amd::HsaStatus;
 using amd::Mask;
 using engine::AmdSession;
 
-// Nothing is thrown into the program, which may not be C++ at all, but the unwinding of a thread
-// that is cancelled goes through: `catch (...)` would hold it up, and libc end the program. From
-// within the library a call goes straight on.
+// Nothing is thrown into the program, which may not be C++ at all. A thread may be cancelled inside
+// the library and unwinds through here, never inside our own work (see the session): not
+// `catch (...)`, which would hold it up, and libc end the program. From within the library a call
+// goes straight on.
 template <Hook hook, class Result, class Logic, class... Arguments>
 Result guarded(Result no_memory, Logic logic, Arguments... arguments) {
     const engine::ErrnoKeeper keeper;
