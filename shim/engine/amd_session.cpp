@@ -12,6 +12,7 @@
 
 #include "shim/amd/grant.h"
 #include "shim/amd/program_memory.h"
+#include "shim/amd/whole_call.h"
 #include "shim/engine/amd_hooks.h"
 #include "shim/engine/amd_trial.h"
 #include "shim/engine/log.h"
@@ -248,19 +249,20 @@ int AmdSession::ioctl(const amd::kfd::Call& call) {
         errno = EFAULT;
         return -1;
     }
+    const amd::kfd::WholeCall whole(call);
     switch (amd::kfd::request_of(call.number)) {
         case Request::kCreateQueue:
-            return queues_.create(call);
+            return queues_.create(whole.call());
         case Request::kDestroyQueue:
-            return queues_.destroy(call);
+            return queues_.destroy(whole.call());
         case Request::kSetCuMask:
-            return queues_.set_mask(call);
+            return queues_.set_mask(whole.call());
         case Request::kAllocateMemory:
-            return quota_.allocate(call);
+            return quota_.allocate(whole.call());
         case Request::kFreeMemory:
-            return quota_.free(call);
+            return quota_.free(whole.call());
         case Request::kAvailableMemory:
-            return quota_.available(call);
+            return quota_.available(whole.call());
         case Request::kOther:
             break;
     }

@@ -11,6 +11,7 @@ ration_unit_test(amd_test
         amd_share_test.cpp
         amd_topology_test.cpp
         amd_visible_test.cpp
+        amd_whole_call_test.cpp
     LIBRARIES ration_amd)
 if(RATION_AMD_TESTS)
     ration_unit_test(amd_api_test SOURCES amd_api_test.cpp LIBRARIES ration_amd)

@@ -8,6 +8,7 @@ import support
 from support import HIP, Node
 
 SHARE = 'share = "25%"'
+FIRST_GPU = 4097  # its KFD id
 WARN = """
     [defaults]
     on_error = "warn"
@@ -117,6 +118,14 @@ class Kernel(unittest.TestCase):
         self.assertEqual(run.complaints, [])
         self.assertEqual(len(run.refused), 6)
         self.assertNotIn(None, {queue.mask for queue in run.compute_queues})
+
+    def test_a_queue_of_a_short_request_has_its_mask(self):
+        with Node("mi210") as node:
+            node.partition(SHARE)
+            run = node.run("kfd_short", str(FIRST_GPU))
+        self.assertEqual(run.text.strip(), "0", run.complaints)
+        (queue,) = run.compute_queues
+        self.assertIsNotNone(queue.mask)
 
     def test_a_mask_that_is_put_off_for_ever_is_refused(self):
         """The thunk repeats EAGAIN and EINTR without end."""
