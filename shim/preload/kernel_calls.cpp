@@ -9,9 +9,8 @@
 
 extern "C" {
 
-// Jumped through by the exported ioctl (stubs.S) for all requests but those of
-// type 'K' with a size. A plain
-// pointer with a plain initialiser, so that no compiler makes a constructor of it.
+// Jumped through by the exported ioctl (stubs.S) for all requests but those of type 'K' with a
+// size. A plain pointer with a plain initialiser, so that no compiler makes a constructor of it.
 extern const char ration_first_ioctl[];
 extern void* ration_next_ioctl;
 void* ration_next_ioctl = const_cast<char*>(ration_first_ioctl);
