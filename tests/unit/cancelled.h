@@ -13,7 +13,8 @@
 
 namespace ration {
 
-// AddressSanitizer does not notice that a cancelled thread leaves its frames.
+// AddressSanitizer does not notice that a cancelled thread leaves its frames, and stumbles over one
+// that had variables with an address: a body has none.
 struct LeavesItsFrames {
     ~LeavesItsFrames() {
 #ifdef __SANITIZE_ADDRESS__

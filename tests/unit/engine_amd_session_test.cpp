@@ -301,9 +301,9 @@ TEST_F(AmdSessionTest, IsNotCancelledInTheMiddleOfAGrantWithoutAMask) {
 TEST_F(AmdSessionTest, IsNotCancelledInTheMiddleOfAComplaint) {
     fakes_.begin();
     HipError result = amd::kHipSuccess;
+    HipStream stream = nullptr;
+    const std::uint32_t beyond = 0xff000000;
     EXPECT_TRUE(cancelled_in([&] {
-        HipStream stream = nullptr;
-        const std::uint32_t beyond = 0xff000000;
         result = amd_hook::hipExtStreamCreateWithCUMask(&stream, 1, &beyond);
         pthread_testcancel();
     }));
