@@ -5,7 +5,7 @@
 //
 // IOCTL is the name behind AMDKFD_IOC_, ERROR a name or number of errno.h. The FIRST-th call of the
 // process (default: the first) and the COUNT - 1 after it (default: all) fail before they do
-// anything.
+// anything. Of SET_CU_MASK only calls for a queue that exists count and fail.
 #pragma once
 #include <mutex>
 #include <string>

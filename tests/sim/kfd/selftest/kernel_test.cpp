@@ -59,6 +59,14 @@ TEST_F(KernelTest, InjectedErrorsComeBeforeAnyEffect) {
     EXPECT_EQ(set_mask(0, {1}, 31), -EINVAL);
 }
 
+TEST_F(KernelTest, AMaskThatIsRefusedIsThatOfAQueue) {
+    start("mi210", "SET_CU_MASK=EBUSY*1");
+    EXPECT_EQ(set_mask(0, {1}, 32), -EFAULT);
+    ASSERT_EQ(create(), 0);
+    EXPECT_EQ(set_mask(0, {1}, 32), -EBUSY);
+    EXPECT_EQ(set_mask(0, {1}, 32), 0);
+}
+
 TEST_F(KernelTest, UnknownIoctlsAreRefused) {
     start("mi210");
     std::uint64_t argument = 0;
