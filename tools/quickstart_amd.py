@@ -22,13 +22,16 @@ def read_json(path):
 
 
 def read_queues(events):
-    """The compute queues in the order in which they were made, each with its last mask."""
-    queues, live = [], {}
+    """The compute queues in the order in which they were made, each with its last mask. Not the one with which
+    ration tries the kernel before HIP works: as short as ROCr's own, which is the first, and HIP's are longer."""
+    queues, live, shortest = [], {}, 0
     for event in events:
         if event["event"] == "create_queue" and not event["type"].startswith("sdma"):
             live[event["queue"]] = {"queue": event["queue"], "priority": event["priority"],
                                     "mask": None, "cus": None, "engines": None, "hangs": False}
-            queues.append(live[event["queue"]])
+            if event["bytes"] != shortest:
+                queues.append(live[event["queue"]])
+            shortest = shortest or event["bytes"]
         elif event["event"] == "update_queue" and event["queue"] in live:
             live[event["queue"]]["priority"] = event["priority"]
         elif event["event"] == "set_cu_mask":

@@ -75,7 +75,6 @@ using hsa_queue_create = HsaStatus(HsaAgent agent, std::uint32_t packets, std::u
                                    void (*on_error)(HsaStatus status, HsaQueue* queue, void* data),
                                    void* data, std::uint32_t private_bytes,
                                    std::uint32_t group_bytes, HsaQueue** queue);
-using hsa_queue_destroy = HsaStatus(HsaQueue* queue);
 
 // The C library's is variadic. On the processors that ration is made for a call of it passes its
 // arguments like this one: the third in the third argument register.

@@ -186,16 +186,20 @@ void* AmdSession::real_address(Hook hook) const {
     return address;
 }
 
-// A thread that comes while another one tries goes on: it will see what that one sees.
+// For HIP alone, which crashes where its null stream can have no queue (5.2.3): others get the
+// error from what makes queues. It may be loaded after HSA, and then initialises that again. A
+// thread that comes while another one tries goes on: it will see what that one sees.
 amd::HsaStatus AmdSession::initialised() {
     if (!ruling_.plan.masks()) {
         granted();
         return amd::kHsaSuccess;
     }
+    const bool warn = ruling_.on_error == policy::OnError::kWarn;
+    if (warn || real<Hook::hipInit>() == nullptr) return amd::kHsaSuccess;
     if (tried_.exchange(true)) return amd::kHsaSuccess;
     const host::Uncancelled uncancelled;
     const Deeper deeper(front_, Library::HSA);
-    try_masks(front_, ioctl_, queues_.limits());
+    try_masks(front_, ruling_.plan);
     if (!no_streams()) return amd::kHsaSuccess;
     const auto hsa = static_cast<std::uint32_t>(Library::HSA);
     const auto shut_down =
@@ -224,9 +228,9 @@ void AmdSession::complain(const std::string& line) {
     if (said_.insert(line).second) log::write(log::Level::kError, line);
 }
 
-// Where the first masks are refused, hsa_init fails (initialised()). Later the program is at work,
-// and what is left is to refuse streams before HIP comes to the kernel: without a queue for its
-// null stream HIP 5.2.3 crashes (run: Debian 12's, simulated kernel driver).
+// Where HIP's first masks are refused, hsa_init fails (initialised()). Later the program is at
+// work, and what is left is to refuse streams before HIP comes to the kernel: without a queue for
+// its null stream HIP 5.2.3 crashes (run: Debian 12's, simulated kernel driver).
 void AmdSession::not_masked(const std::string& line) {
     const bool warn = ruling_.on_error == policy::OnError::kWarn;
     complain(warn ? line + "; runs without its share, as on_error = \"warn\" says" : line);

@@ -61,8 +61,9 @@ class AmdSession {
     bool refused() const { return stage_.load(std::memory_order_acquire) == Stage::kRefused; }
     bool no_streams() const { return refused() || no_queues_.load(std::memory_order_acquire); }
 
-    // The HSA runtime has been initialised. The first time the kernel is tried with the grant's
-    // masks: where it refuses one, the runtime is shut down again, and an error is returned.
+    // The HSA runtime has been initialised. The first time that HIP is there the kernel is tried
+    // with the grant's masks: where it refuses one, the runtime is shut down again, and an error is
+    // returned.
     amd::HsaStatus initialised();
 
     // Whether a request of KFD's number bears on no grant. Most do: HIP makes over a hundred events

@@ -44,7 +44,6 @@ SAME_CALL(hsa_shut_down);
 SAME_CALL(hsa_iterate_agents);
 SAME_CALL(hsa_agent_get_info);
 SAME_CALL(hsa_queue_create);
-SAME_CALL(hsa_queue_destroy);
 
 TEST(AmdApi, KnowsTheStreamsOfTheCurrentDevice) {
     EXPECT_TRUE(is_of_current_device(nullptr));

@@ -34,6 +34,7 @@ struct Libraries {
     std::function<void()> inside_init;  // what hipInit does
     std::uint32_t node = 1;             // of the one HSA agent
     std::uint32_t device_type = amd::kHsaDeviceTypeGpu;
+    bool hip = true;  // loaded
     std::size_t free = 1ULL << 40U;
 };
 Libraries* libraries = nullptr;
@@ -158,6 +159,7 @@ class AmdFakes {
             case Hook::hsa_agent_get_info:
                 return address(&agent_info);
             case Hook::hipInit:
+                if (!libraries->hip) return nullptr;
                 return address(+[](unsigned) {
                     if (libraries->inside_init) libraries->inside_init();
                     return hip_call("init");
@@ -202,10 +204,6 @@ class AmdFakes {
              })},
             {"hsa_agent_get_info", address(&agent_info)},
             {"hsa_queue_create", address(&create_hsa_queue)},
-            {"hsa_queue_destroy", address(+[](HsaQueue*) {
-                 libraries->calls.emplace_back("destroy");
-                 return amd::kHsaSuccess;
-             })},
             {"hsa_shut_down", address(+[] {
                  libraries->calls.emplace_back("shut down");
                  return amd::kHsaSuccess;
@@ -310,13 +308,29 @@ TEST_F(AmdSessionTest, IsNotCancelledInTheMiddleOfAComplaint) {
     EXPECT_EQ(result, amd::kHipErrorInvalidValue);
 }
 
-// The kernel of these tests gives no clear answer, so a queue is made.
 TEST_F(AmdSessionTest, TriesTheKernelOnceHsaIsInitialised) {
     fakes_.begin();
     EXPECT_EQ(amd_hook::hsa_init(), amd::kHsaSuccess);
-    EXPECT_THAT(fakes_.asked.calls, ElementsAre("hsa_init", "queue", "destroy"));
+    EXPECT_THAT(fakes_.asked.calls, ElementsAre("hsa_init", "queue"));
     EXPECT_EQ(amd_hook::hsa_init(), amd::kHsaSuccess);
-    EXPECT_THAT(fakes_.asked.calls, ElementsAre("hsa_init", "queue", "destroy", "hsa_init"));
+    EXPECT_THAT(fakes_.asked.calls, ElementsAre("hsa_init", "queue", "hsa_init"));
+}
+
+TEST_F(AmdSessionTest, TriesTheKernelOnceHipIsThere) {
+    fakes_.asked.hip = false;
+    fakes_.begin();
+    EXPECT_EQ(amd_hook::hsa_init(), amd::kHsaSuccess);
+    EXPECT_THAT(fakes_.asked.calls, ElementsAre("hsa_init"));
+    fakes_.asked.hip = true;
+    EXPECT_EQ(amd_hook::hsa_init(), amd::kHsaSuccess);
+    EXPECT_THAT(fakes_.asked.calls, ElementsAre("hsa_init", "hsa_init", "queue"));
+}
+
+TEST_F(AmdSessionTest, TriesNothingWhereARefusalIsAWarning) {
+    fakes_.ruling.on_error = policy::OnError::kWarn;
+    fakes_.begin();
+    EXPECT_EQ(amd_hook::hsa_init(), amd::kHsaSuccess);
+    EXPECT_THAT(fakes_.asked.calls, ElementsAre("hsa_init"));
 }
 
 TEST_F(AmdSessionTest, RefusesHsaWhereTheKernelTakesNoMask) {

@@ -73,8 +73,8 @@ class Quickstart(unittest.TestCase):
         sys.path.insert(0, str(SOURCE / "tools"))
         import quickstart_amd
 
-        events = [{"event": "create_queue", "queue": 3, "type": "aql", "priority": 7},
-                  {"event": "create_queue", "queue": 4, "type": "sdma", "priority": 7}]
+        events = [{"event": "create_queue", "queue": 3, "type": "aql", "priority": 7, "bytes": 4096},
+                  {"event": "create_queue", "queue": 4, "type": "sdma", "priority": 7, "bytes": 4096}]
         (queue,) = quickstart_amd.read_queues(events)
         self.assertIsNone(queue["mask"])
         self.assertEqual(quickstart_amd.problems_of_queue(queue, 0xff), "no mask was ever set")

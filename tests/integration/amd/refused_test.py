@@ -132,8 +132,9 @@ class Kernel(unittest.TestCase):
         for error in ("EAGAIN", "EINTR"):
             with self.subTest(error=error), Node("mi210", f"SET_CU_MASK={error}") as node:
                 node.partition(SHARE)
-                run = node.run("hsa_queues")
-                self.assertEqual({call for call, _ in run.failed}, {"hsa_init"})
+                run = node.run("hip_linked")
+                self.assertEqual(run.failed[0], ("hipGetDeviceCount", "hipErrorNoDevice"))
+                self.refused_in_one_line(run, "refuses the CU mask")
 
     def refused_in_one_line(self, run, words):
         self.assertGreater(run.code, 0, run.text)  # negative: a signal
@@ -144,9 +145,9 @@ class Kernel(unittest.TestCase):
         self.assertEqual(run.of("dispatch"), [])
 
     def test_without_its_mask_no_program_starts(self):
-        """HIP 5.2.3 crashes where its null stream has no queue, so hsa_init says it already."""
+        """HIP 5.2.3 crashes where its null stream has no queue, so its devices are not there already."""
         for error, words in {"EBUSY": "busy", "EINVAL": "Invalid", "ENOMEM": "memory"}.items():
-            for program in [*HIP, "hsa_queues", "rocminfo"]:
+            for program in [*HIP, "hsa_queues"]:
                 with self.subTest(error=error, program=program), \
                         Node("mi210", f"SET_CU_MASK={error}") as node:
                     node.partition(SHARE)
@@ -158,28 +159,43 @@ class Kernel(unittest.TestCase):
     def test_a_refused_mask_is_the_apis_own_error(self):
         with Node("mi210", "SET_CU_MASK=EINVAL") as node:
             node.partition(SHARE)
-            self.assertEqual(node.run("hsa_queues").failed, [("hsa_init", 0x1008)])
-            self.assertEqual(node.run("hip_linked", "--init").failed, [
-                ("hipInit", "hipErrorNoDevice"),
-                ("hipGetDeviceCount", "hipErrorNoDevice"),
-                ("hipStreamCreate", "hipErrorNoDevice"),
-            ])
+            self.assertEqual(set(node.run("hsa_queues").failed), {("hsa_queue_create", 0x1008)})
+            for program in ("hip_linked", "hip_dlopened"):
+                self.assertEqual(node.run(program, "--init").failed, [
+                    ("hipInit", "hipErrorNoDevice"),
+                    ("hipGetDeviceCount", "hipErrorNoDevice"),
+                    ("hipStreamCreate", "hipErrorNoDevice"),
+                ])
 
-    def test_a_queue_of_each_generation_is_tried_in_doubt(self):
-        """What the kernel says of no queue at all is not its last word."""
+    def test_a_queue_is_tried_on_hips_first_gpu_of_each_generation(self):
         with Node("mi210,mi210,navi21") as node:
             node.partition(SHARE)
-            self.assertEqual(node.run("rocminfo").queues, [])
-            run = node.run("rocminfo", SIM_KFD_FAIL="SET_CU_MASK=EINVAL*1")
-            self.assertEqual(run.code, 0, run.text)
-            # ROCr's own and the trial's.
-            self.assertEqual([queue.gpu for queue in run.queues], [0, 0, 2, 2])
-            self.assertNotIn(None, [queue.mask for queue in run.queues])
-        with Node("mi210,mi210,navi21", "SET_CU_MASK=EINVAL*1,SET_CU_MASK=EINVAL@4") as node:
+            for visible, gpus in {"0,1,2": [0, 0, 2, 2], "1": [1, 1]}.items():
+                with self.subTest(visible=visible):
+                    run = node.run("hip_linked", HIP_VISIBLE_DEVICES=visible)
+                    self.assertEqual(run.code, 0, run.text)
+                    # ROCr's own and the trial's; the program uses HIP's first GPU alone.
+                    self.assertEqual([queue.gpu for queue in run.queues][:len(gpus)], gpus)
+                    self.assertLessEqual({queue.gpu for queue in run.queues}, set(gpus))
+                    self.assertNotIn(None, [queue.mask for queue in run.compute_queues])
+        with Node("mi210,mi210,navi21", "SET_CU_MASK=EINVAL@3") as node:
             node.partition(SHARE)
-            run = node.run("hsa_queues")
-            self.assertEqual([call for call, _ in run.failed], ["hsa_init"])
-            self.refused_in_one_line(run, "gfx1030")
+            run = node.run("hip_linked")
+            self.assertEqual(run.failed[0], ("hipGetDeviceCount", "hipErrorNoDevice"))
+            (line,) = [line for line in run.complaints if line.startswith("ration: ")]
+            self.assertIn("gfx1030", line)
+            self.assertEqual(run.of("dispatch"), [])
+
+    def test_no_queue_is_tried_without_hip_or_need(self):
+        with Node("mi210") as node:
+            bare = node.run("hip_linked")
+            node.partition(SHARE)
+            self.assertEqual(node.run("rocminfo").queues, [])
+            self.assertEqual(len(node.run("hip_linked").queues), len(bare.queues) + 1)
+            node.partition('memory = "8GiB"')
+            self.assertEqual(len(node.run("hip_linked").queues), len(bare.queues))
+            node.policy(WARN.format(keys=SHARE))
+            self.assertEqual(len(node.run("hip_linked").queues), len(bare.queues))
 
     def test_a_mask_that_is_refused_later_is_the_callers_error(self):
         with Node("mi210", "SET_CU_MASK=EINVAL@2") as node:
@@ -201,7 +217,8 @@ class Kernel(unittest.TestCase):
                 self.assertIn("refuses the CU mask", record["why"])
 
     def test_queues_that_the_kernel_refuses_are_the_programs_errors(self):
-        """ration neither hides nor adds to what the program meets without it."""
+        """ration neither hides nor adds to what the program meets without it, but for the one queue that
+        it tries itself."""
         for fail in ("CREATE_QUEUE=ENOMEM", "CREATE_QUEUE=EINVAL*1", "CREATE_QUEUE=ENOMEM*1@3"):
             for program in ("hsa_queues", "hip_linked"):
                 with self.subTest(fail=fail, program=program), Node("mi210", fail) as node:
@@ -209,13 +226,13 @@ class Kernel(unittest.TestCase):
                     node.partition(SHARE)
                     run = node.run(program)
                     self.assertEqual(run.code, bare.code)
-                    self.assertEqual(len(run.refused), len(bare.refused))
+                    tried = program == "hip_linked" and fail == "CREATE_QUEUE=ENOMEM"
+                    self.assertEqual(len(run.refused), len(bare.refused) + tried)
                     self.assertNotIn(None, {queue.mask for queue in run.compute_queues})
 
     def test_a_trial_without_a_queue_refuses_nothing(self):
-        doubt = "SET_CU_MASK=EINVAL*1,"
         for fail in ("CREATE_QUEUE=ENOMEM*1", "CREATE_QUEUE=EINVAL*1@2"):
-            with self.subTest(fail=fail), Node("mi210", doubt + fail) as node:
+            with self.subTest(fail=fail), Node("mi210", fail) as node:
                 node.partition(SHARE)
                 run = node.run("hip_linked")
                 self.assertEqual(run.code, 0, run.text)

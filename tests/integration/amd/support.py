@@ -36,6 +36,7 @@ class Queue:
     priority: int
     masks: list = dataclasses.field(default_factory=list)  # the set_cu_mask events, oldest first
     dispatches: int = 0
+    tried: bool = False  # by ration, before HIP works: as short as ROCr's own, which comes first on a GPU
 
     @property
     def computes(self):
@@ -82,16 +83,19 @@ class Run:
 
     @property
     def refused(self):
-        """What the kernel refused; not ration's question after the mask of no queue."""
-        return [event for event in self.of("refused") if event["why"] != "no such queue"]
+        """What the kernel refused."""
+        return self.of("refused")
 
     @property
     def queues(self):
         """All queues that there ever were, in order; a number may come back."""
-        found, live = [], {}
+        found, live, first = [], {}, {}
         for event in self.events:
             if event["event"] == "create_queue":
                 queue = Queue(event["queue"], event["gpu"], event["type"], event["priority"])
+                key = event["pid"], event["gpu"]
+                queue.tried = event["bytes"] == first.get(key)
+                first.setdefault(key, event["bytes"])
                 found.append(queue)
                 live[event["pid"], queue.number] = queue
             elif event["event"] == "update_queue":
