@@ -21,11 +21,20 @@ Number no_page{0};  // what `page` points to where the kernel wipes none
 Number highest{0};  // inherited, so that a child never takes a number of its ancestors
 std::atomic<std::uint64_t> by_process_id{0};  // the id, and in the lower half its number
 
+// Whether the kernel means what it answers: an emulator may take any advice, wanting none
+// (qemu-user 7.2 does).
+bool refuses_nonsense(void* made) {
+    constexpr int kNoAdvice = 0x7fff;
+    return madvise(made, kSize, kNoAdvice) != 0;
+}
+
 Number* wiped_page() {
     void* const made =
         mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (made == MAP_FAILED) return &no_page;
-    if (madvise(made, kSize, MADV_WIPEONFORK) == 0) return static_cast<Number*>(made);
+    if (madvise(made, kSize, MADV_WIPEONFORK) == 0 && refuses_nonsense(made)) {
+        return static_cast<Number*>(made);
+    }
     munmap(made, kSize);
     return &no_page;
 }
