@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/kd.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,31 @@ static inline int exit_status_of(pid_t child) {
     int status = 0;
     CHECK(waitpid(child, &status, 0) == child);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* A decision that a thread is in the middle of: it waits there until it is let go. */
+struct Held {
+    pthread_t thread;
+    int says[2];
+    int waits[2];
+};
+
+static inline void hold_decision(struct Held* held, void* (*first_call)(void*)) {
+    char number[16];
+    char byte = 0;
+    CHECK(pipe(held->says) == 0 && pipe(held->waits) == 0);
+    snprintf(number, sizeof number, "%d", held->says[1]);
+    setenv("FAKE_ENGINE_SAYS", number, 1);
+    snprintf(number, sizeof number, "%d", held->waits[0]);
+    setenv("FAKE_ENGINE_WAITS", number, 1);
+    setenv("FAKE_ENGINE", "wait", 1);
+    CHECK(pthread_create(&held->thread, NULL, first_call, NULL) == 0);
+    CHECK(read(held->says[0], &byte, 1) == 1); /* the engine is being attached now */
+}
+
+static inline void let_go(struct Held* held) {
+    CHECK(write(held->waits[1], "g", 1) == 1);
+    CHECK(pthread_join(held->thread, NULL) == 0);
 }
 
 /* Whether a thread of this process sleeps; -1 if there is none. */
