@@ -48,6 +48,12 @@ HsaStatus compare_node(HsaAgent agent, void* data) {
     std::uint32_t node = 0;
     const HsaStatus status = search.calls.get_info(agent, amd::kHsaAmdAgentInfoDriverNodeId, &node);
     if (status != amd::kHsaSuccess || node != search.node) return amd::kHsaSuccess;
+    // An APU's processor is of the same node.
+    std::uint32_t device = 0;
+    if (search.calls.get_info(agent, amd::kHsaAgentInfoDevice, &device) != amd::kHsaSuccess ||
+        device != amd::kHsaDeviceTypeGpu) {
+        return amd::kHsaSuccess;
+    }
     search.agent = agent;
     return amd::kHsaInfoBreak;
 }

@@ -326,6 +326,14 @@ TEST_F(AmdSessionTest, TriesTheKernelOnceHipIsThere) {
     EXPECT_THAT(fakes_.asked.calls, ElementsAre("hsa_init", "hsa_init", "queue"));
 }
 
+// An APU's processor is of the same node, and makes no queue.
+TEST_F(AmdSessionTest, TriesNothingOnAProcessor) {
+    fakes_.asked.device_type = 0;  // HSA_DEVICE_TYPE_CPU
+    fakes_.begin();
+    EXPECT_EQ(amd_hook::hsa_init(), amd::kHsaSuccess);
+    EXPECT_THAT(fakes_.asked.calls, ElementsAre("hsa_init"));
+}
+
 TEST_F(AmdSessionTest, TriesNothingWhereARefusalIsAWarning) {
     fakes_.ruling.on_error = policy::OnError::kWarn;
     fakes_.begin();
