@@ -18,7 +18,7 @@ extern "C" {
 
 /* Raised with every change of this file. An upgrade can put a new engine beside an old front that
  * is already mapped into a running job: the engine refuses a number that is not its own. */
-#define RATION_ENGINE_ABI 3u
+#define RATION_ENGINE_ABI 4u
 
 #define RATION_ENGINE_FILE "libration-engine.so"
 #define RATION_ENGINE_ATTACH "ration_engine_attach"
@@ -45,6 +45,10 @@ typedef struct ration_front {
      * above zero was called by the library, or by a tool that the library loads, and passes
      * through. */
     int* (*depth)(uint32_t library);
+
+    /* A word of this thread's own for the engine, zero in a new thread. Both words lie at the same
+     * distance from the thread pointer in every thread. */
+    void** (*word)(void);
 
     /* For a hook that finds itself in a forked child: makes the decision of this process on a
      * vendor (Vendor of shim/preload/hooks.h) if it has not been made. 1 once it is made; 0 in a

@@ -20,6 +20,7 @@ namespace {
 // Initial-exec: a preloaded object has its place in the static TLS block, so that an access neither
 // allocates nor calls the loader.
 __attribute__((tls_model("initial-exec"))) thread_local int depths[kLibraryCount] = {};
+__attribute__((tls_model("initial-exec"))) thread_local void* engines_word = nullptr;
 
 constexpr ration_front kFront = {
     .abi = RATION_ENGINE_ABI,
@@ -30,6 +31,7 @@ constexpr ration_front kFront = {
     },
     .route = [](uint32_t hook, void* function) { route(hook, function); },
     .depth = [](uint32_t library) { return &depths[library < kLibraryCount ? library : 0]; },
+    .word = [] { return &engines_word; },
     .decide = [](uint32_t vendor) { return vendor < 2 && decide(Vendor{vendor}) ? 1 : 0; },
     .install =
         [](uint32_t vendor, void* const* targets, void (*commit)(void*), void* state) {

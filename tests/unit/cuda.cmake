@@ -10,3 +10,8 @@ ration_unit_test(cuda_test
         cuda_verify_test.cpp
         cuda_visible_test.cpp
     LIBRARIES ration_cuda)
+# The stream layer's lists against cuda.h.
+add_test(NAME StreamLayer.KnowsEveryEntryPoint
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/stream_list.py ${CMAKE_CXX_COMPILER}
+        $<TARGET_PROPERTY:cuda_headers,INTERFACE_INCLUDE_DIRECTORIES> ${PROJECT_SOURCE_DIR}/shim/cuda/stream)
+set_tests_properties(StreamLayer.KnowsEveryEntryPoint PROPERTIES LABELS fast TIMEOUT 60)

@@ -62,6 +62,7 @@ HsaStatus agent_info(HsaAgent, amd::HsaAgentInfo attribute, void* value) {
 }
 
 int depths[kLibraryCount];
+void* word;
 void* targets[kHookCount];
 
 }  // namespace
@@ -95,6 +96,7 @@ class AmdFakes {
             .find = &find,
             .route = [](uint32_t, void*) {},
             .depth = [](uint32_t library) { return &depths[library]; },
+            .word = [] { return &word; },
             .decide = [](uint32_t) { return 1; },
             .install =
                 [](uint32_t, void* const* all, void (*commit)(void*), void* state) {

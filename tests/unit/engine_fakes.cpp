@@ -27,6 +27,7 @@ namespace {
 
 std::atomic<void*> routes[kHookCount];
 thread_local int depth = 0;
+thread_local void* word = nullptr;
 thread_local CUdevice thread_device = -1;
 
 std::string variable(const char* name) {
@@ -209,6 +210,7 @@ constexpr ration_front kFront = {.abi = RATION_ENGINE_ABI,
                                  .find = &driver_symbol,
                                  .route = &route,
                                  .depth = [](uint32_t) { return &depth; },
+                                 .word = [] { return &word; },
                                  .decide = &decide,
                                  .install = &install};
 

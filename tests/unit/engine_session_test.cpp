@@ -422,13 +422,16 @@ TEST(Attach, RefusesAnotherVersionPolitely) {
     const std::string hooks = std::to_string(kHookCount);
     char reason[256] = "";
     EXPECT_EQ(ration_engine_attach(&other, reason, sizeof reason), CUDA_ERROR_NOT_PERMITTED);
-    EXPECT_EQ(reason, "libration.so (interface 4, " + hooks +
-                          " hooks) and libration-engine.so (interface 3, " + hooks +
+    const auto interface = [](unsigned abi) { return "(interface " + std::to_string(abi) + ", "; };
+    EXPECT_EQ(reason, "libration.so " + interface(RATION_ENGINE_ABI + 1) + hooks +
+                          " hooks) and libration-engine.so " + interface(RATION_ENGINE_ABI) +
+                          hooks +
                           " hooks) are of different versions: restart the job or reinstall ration");
     other.abi = RATION_ENGINE_ABI;
     other.hook_count = kHookCount - 1;
     EXPECT_EQ(ration_engine_attach(&other, reason, sizeof reason), CUDA_ERROR_NOT_PERMITTED);
-    EXPECT_THAT(reason, HasSubstr("interface 3, " + std::to_string(kHookCount - 1) + " hooks"));
+    EXPECT_THAT(reason, HasSubstr(interface(RATION_ENGINE_ABI) + std::to_string(kHookCount - 1) +
+                                  " hooks"));
     char small[10] = "";
     EXPECT_EQ(ration_engine_attach(&other, small, sizeof small), CUDA_ERROR_NOT_PERMITTED);
     EXPECT_STREQ(small, "libration");
