@@ -52,6 +52,15 @@ class Planner {
   private:
     using Step = std::optional<Refusal>;
 
+    // What no mask of CUs keeps. `report` and `own_contexts` ask for nothing more here.
+    const char* key_of_nvidia() const {
+        if (!partition_.sm_groups.empty()) return "sm_groups";
+        if (!partition_.device_share.empty()) return "device_share";
+        if (partition_.exclusive) return "exclusive";
+        if (partition_.granularity == policy::SmGranularity::kFine) return "granularity";
+        return partition_.scope == policy::Scope::kProcess ? nullptr : "scope";
+    }
+
     Step pass_over_nvidia() {
         if (partition_.sm) {
             return refuse(
@@ -63,10 +72,16 @@ class Planner {
                 "mig names a part of an NVIDIA GPU: for AMD GPUs write share, cu or "
                 "cu_mask, or name a partition of the GPU by device");
         }
-        if (partition_.mechanism == Mechanism::kMps || partition_.mechanism == Mechanism::kMig) {
+        if (partition_.mechanism == Mechanism::kMps || partition_.mechanism == Mechanism::kMig ||
+            partition_.mechanism == Mechanism::kGreen) {
             return refuse(
                 "the mechanism is one of NVIDIA GPUs: for AMD GPUs write \"cu-mask\", or "
                 "\"auto\", which serves both");
+        }
+        if (const char* key = key_of_nvidia()) {
+            return refuse(std::string(key) +
+                          " is kept on NVIDIA GPUs only: for AMD GPUs leave it out, or name CUs "
+                          "that no other process has by cu_mask");
         }
         if (partition_.priority) plan_.notes.emplace_back("priority has no effect on AMD GPUs");
         return std::nullopt;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shim/cuda/choose.h"
 #include "shim/cuda/devices.h"
 #include "shim/cuda/grant.h"
 #include "shim/cuda/memory_limit.h"
@@ -29,9 +30,9 @@ class Planner {
     Or<Plan> make() {
         plan_.asked = asked_text(partition_);
         for (const auto step :
-             {&Planner::pass_over_amd, &Planner::choose_daemon, &Planner::choose_instance,
-              &Planner::choose_devices, &Planner::choose_percentage, &Planner::limit_memory,
-              &Planner::lower_priority, &Planner::note_slots}) {
+             {&Planner::pass_over_amd, &Planner::refuse_groups, &Planner::choose_daemon,
+              &Planner::choose_instance, &Planner::choose_devices, &Planner::choose_percentage,
+              &Planner::limit_memory, &Planner::lower_priority, &Planner::note_slots}) {
             if (auto refusal = (this->*step)()) return *refusal;
         }
         return plan_;
@@ -54,6 +55,20 @@ class Planner {
             return refuse(
                 "the mechanism is one of AMD GPUs: for NVIDIA GPUs write \"mps\", or \"auto\", "
                 "which serves both");
+        }
+        return std::nullopt;
+    }
+
+    Step refuse_groups() {
+        const Choice choice = choose_mechanism(partition_);
+        if (choice.mechanism == policy::Mechanism::kGreen) {
+            return refuse("the mechanism \"green\" (" + choice.why +
+                          ") is not in this version: ask for share or sm alone");
+        }
+        if (partition_.scope != policy::Scope::kProcess) {
+            return refuse(
+                "a memory quota that processes share is not in this version: leave out "
+                "scope, so that each has its own");
         }
         return std::nullopt;
     }

@@ -38,6 +38,9 @@ class Decider {
             decision_.place = rule->place;
         }
         if (const Use* chosen = choose(*use)) apply(*chosen);
+        if (decision_.rule != nullptr && decision_.rule->scope) {
+            decision_.partition.scope = *decision_.rule->scope;
+        }
         return std::move(decision_);
     }
 

@@ -1,6 +1,7 @@
 // A policy while its sources are read one after the other. Inside of read.cpp and its siblings.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -39,11 +40,22 @@ std::vector<std::string> partition_key_names();
 // Keys that exclude each other, in a partition or a pool.
 void check_sizes(const Value& table, const std::string& name, Report& report);
 
+// The words that a scope has, as written.
+std::optional<Scope> read_scope(const std::string& key, const Value& value, Report& report);
+
+// Why the processes of `scope` cannot share what the partition gives, and what is allowed; empty if
+// they can.
+std::string scope_mistake(Scope scope, const Partition& partition);
+
 // A table that limits nothing, such as one in which only the mechanism is named.
 void check_purpose(const Value& table, const std::string& name, Position where, Report& report);
 
-// The mechanism must fit the size. `where`: of the mechanism.
-void check_mechanism(const Partition& partition, Position where, Report& report);
+// Where the value of a key stands that the table has.
+using PlaceOf = std::function<Position(const char* key)>;
+
+// The values must fit each other. `name`: of the partition, or of the pool it is a slot of.
+void check_values(const Partition& partition, const std::string& name, const PlaceOf& place_of,
+                  Report& report);
 
 // Each table of [partition.*] or [pool.*] whose name is right and new.
 void for_each_definition(const std::string& key, const Value& value, Draft& draft, Report& report,

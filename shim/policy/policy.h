@@ -1,6 +1,7 @@
 // A policy as values: what the TOML files say, checked and complete. No I/O here.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -13,7 +14,31 @@
 
 namespace ration::policy {
 
-enum class Mechanism { kAuto, kMps, kMig, kCuMask };
+enum class Mechanism { kAuto, kMps, kMig, kGreen, kCuMask };
+
+// How fine the SMs of an NVIDIA GPU are divided under green.
+enum class SmGranularity {
+    kGroup,  // the driver's co-scheduled groups: clusters and NCCL work
+    kFine,   // its smallest groups
+};
+
+// Who shares one grant: the same SMs and, with `memory`, one quota.
+enum class Scope {
+    kProcess,  // nobody: each process has its own
+    kSlot,     // the processes of one user that have this slot, or this partition
+    kUser,     // those of one user
+    kCgroup,   // those of one cgroup
+};
+
+// Which of the SM counts that it may come to have a program is told. As long as a grant does not
+// change, they are one.
+enum class Reported { kStart, kMax, kMin };
+
+// What becomes of a context that the program makes with cuCtxCreate and that no mechanism confines.
+enum class OwnContexts {
+    kRefuse,   // the call fails
+    kPrimary,  // the program gets the confined primary context instead
+};
 
 // How an AMD GPU's CUs are chosen.
 enum class Distribution {
@@ -50,13 +75,16 @@ struct DeviceSelector {
     std::string text;    // as written, for messages; the UUID (in small letters) or the address
 };
 
-// What a process is to get, as written. At most one of share, sm, cu, cu_mask and mig is set.
+// What a process is to get, as written. At most one of share, sm, sm_groups, device_share, cu,
+// cu_mask and mig is set.
 struct Partition {
     std::string name;  // "partition.quarter", or "pool.paper[2]" for a slot
     Place place;
     std::optional<double> share;  // percent of each device's SMs or CUs, above 0 and at most 100
     std::optional<unsigned> sm;   // number of SMs of each NVIDIA device
-    std::optional<unsigned> cu;   // number of CUs of each AMD device
+    std::vector<unsigned> sm_groups;   // groups of SMs of each device, ascending; empty: not given
+    std::vector<double> device_share;  // percent by the place in `devices`; empty: not given
+    std::optional<unsigned> cu;        // number of CUs of each AMD device
     std::optional<EngineMasks> cu_mask;  // CUs of each AMD device; never empty or all zero
     std::optional<std::string> mig;      // "MIG-<UUID>"
     std::optional<Memory> memory;
@@ -64,6 +92,12 @@ struct Partition {
     std::optional<unsigned> priority;     // MPS client priority: 0 normal, 1 below normal
     Mechanism mechanism = Mechanism::kAuto;
     Distribution distribution = Distribution::kEven;
+    SmGranularity granularity = SmGranularity::kGroup;
+    bool exclusive = false;        // groups that no other partition on the device holds
+    std::chrono::seconds wait{0};  // for groups, where exclusive finds none free
+    Scope scope = Scope::kProcess;
+    Reported report = Reported::kStart;
+    OwnContexts own_contexts = OwnContexts::kRefuse;
     bool override_visible = false;  // devices may lie outside the list that the process was given
 };
 
@@ -103,6 +137,8 @@ struct Rule {
     Use use;
     std::vector<Use> may_use;  // what RATION_USE may choose instead
     std::optional<OnError> on_error;
+    std::optional<Scope> scope;  // before the partition's own
+    Place scope_place;
 };
 
 struct Policy {

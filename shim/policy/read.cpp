@@ -160,6 +160,43 @@ void check_use(const char* key, const Use& use, const UseNames& names, Draft& dr
                                              "; allowed: " + names.shown()});
 }
 
+std::string partition_mistake(Scope scope, const Partition& partition) {
+    const std::string mistake = scope_mistake(scope, partition);
+    return mistake.empty() ? mistake : "scope of a rule for " + partition.name + mistake;
+}
+
+// Why processes that `use` sends somewhere cannot share it, for the first slot of which it is so.
+std::string use_mistake(Scope scope, const Use& use, const Policy& policy) {
+    const auto partition = policy.partitions.find(use.name);
+    if (partition != policy.partitions.end()) return partition_mistake(scope, partition->second);
+    const auto pool = policy.pools.find(use.name);
+    if (pool == policy.pools.end()) return {};
+    for (const Partition& slot : pool->second.slots) {
+        const std::string mistake = partition_mistake(scope, slot);
+        if (!mistake.empty()) return mistake;
+    }
+    return {};
+}
+
+bool gives(const Use& use) {
+    return use.kind == Use::Kind::kPartition || use.kind == Use::Kind::kPool;
+}
+
+void check_rule_scope(const Rule& rule, Draft& draft) {
+    if (!rule.scope) return;
+    std::vector<const Use*> uses{&rule.use};
+    for (const Use& use : rule.may_use) uses.push_back(&use);
+    if (std::none_of(uses.begin(), uses.end(), [](const Use* use) { return gives(*use); })) {
+        draft.problems.push_back({rule.scope_place,
+                                  "scope of a rule that gives nothing to share; allowed: with a "
+                                  "partition or a pool in use or may_use"});
+    }
+    for (const Use* use : uses) {
+        const std::string mistake = use_mistake(*rule.scope, *use, draft.policy);
+        if (!mistake.empty()) draft.problems.push_back({rule.scope_place, mistake});
+    }
+}
+
 // What can be said only when every source has been read.
 void check_whole(Draft& draft) {
     if (draft.incomplete) return;
@@ -168,6 +205,7 @@ void check_whole(Draft& draft) {
     for (const Rule& rule : draft.policy.rules) {
         check_use("use", rule.use, names, draft);
         for (const Use& use : rule.may_use) check_use("may_use", use, names, draft);
+        check_rule_scope(rule, draft);
     }
     if (draft.has_no_match) return;
     for (const Place& place : draft.locks) {

@@ -3,22 +3,11 @@
 
 #include "shim/policy/amount.h"
 #include "shim/policy/draft.h"
+#include "shim/policy/read_green.h"
+#include "shim/policy/read_text.h"
 
 namespace ration::policy {
 namespace {
-
-// A string that `parse` understands.
-template <typename T>
-std::optional<T> read_text(const std::string& key, const Value& value, const char* allowed,
-                           Report& report, Reading<T> (*parse)(std::string_view)) {
-    if (value.kind != Value::Kind::kString) {
-        report.wrong_type(key, value, allowed);
-        return std::nullopt;
-    }
-    Reading<T> reading = parse(value.text);
-    if (!reading.value) report.add(value.where, key + ' ' + reading.error);
-    return std::move(reading.value);
-}
 
 void read_share(const std::string& key, const Value& value, Partition& to, Report& report) {
     to.share = read_text<double>(key, value, kShareAllowed, report, parse_share);
@@ -99,8 +88,8 @@ void read_device(const std::string& key, const Value& value, Partition& to, Repo
 
 void read_mechanism(const std::string& key, const Value& value, Partition& to, Report& report) {
     constexpr Mechanism kMechanisms[] = {Mechanism::kAuto, Mechanism::kMps, Mechanism::kMig,
-                                         Mechanism::kCuMask};
-    const int index = read_word(key, value, {"auto", "mps", "mig", "cu-mask"}, report);
+                                         Mechanism::kGreen, Mechanism::kCuMask};
+    const int index = read_word(key, value, {"auto", "mps", "mig", "green", "cu-mask"}, report);
     if (index >= 0) to.mechanism = kMechanisms[index];
 }
 
@@ -120,6 +109,8 @@ void read_override(const std::string& key, const Value& value, Partition& to, Re
 constexpr Key<Partition> kKeys[] = {
     {"share", read_share},
     {"sm", read_sm},
+    {"sm_groups", read_sm_groups},
+    {"device_share", read_device_share},
     {"cu", read_cu},
     {"cu_mask", read_cu_mask},
     {"mig", read_mig},
@@ -127,18 +118,15 @@ constexpr Key<Partition> kKeys[] = {
     {"device", read_device},
     {"mechanism", read_mechanism},
     {"distribution", read_distribution},
+    {"granularity", read_granularity},
+    {"exclusive", read_exclusive},
+    {"wait", read_wait},
+    {"scope", read_partition_scope},
+    {"report", read_report},
+    {"own_contexts", read_own_contexts},
     {"priority", read_priority},
     {"override_visible", read_override},
 };
-
-// What an MPS client is limited by; a MIG instance is a device with a size of its own.
-constexpr const char* kNotBesideMig[] = {"memory", "device", "priority"};
-constexpr const char* kSizes[] = {"share", "sm", "cu", "cu_mask", "mig"};
-
-template <std::size_t kCount>
-bool listed(const char* const (&names)[kCount], const std::string& name) {
-    return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
 
 void read_partition(const std::string& name, const Entry& entry, Draft& draft, Report& report) {
     Partition partition;
@@ -149,9 +137,13 @@ void read_partition(const std::string& name, const Entry& entry, Draft& draft, R
     // What is missing may be misspelt, and reported already.
     if (report.count() == before) check_purpose(entry.value, name, entry.where, report);
     check_sizes(entry.value, name, report);
-    if (const Entry* mechanism = find_entry(entry.value, "mechanism")) {
-        check_mechanism(partition, mechanism->value.where, report);
-    }
+    check_values(
+        partition, name,
+        [&](const char* key) {
+            const Entry* at = find_entry(entry.value, key);
+            return at == nullptr ? entry.where : at->value.where;
+        },
+        report);
     draft.policy.partitions.emplace(name, std::move(partition));
 }
 
@@ -167,68 +159,6 @@ std::vector<std::string> partition_key_names() {
 
 void read_partitions(const std::string& key, const Value& value, Draft& draft, Report& report) {
     for_each_definition(key, value, draft, report, read_partition);
-}
-
-void check_sizes(const Value& table, const std::string& name, Report& report) {
-    const Entry* first = nullptr;
-    const bool mig = find_entry(table, "mig") != nullptr;
-    const bool number = find_entry(table, "share") != nullptr || find_entry(table, "cu") != nullptr;
-    for (const Entry& entry : table.entries) {
-        const bool size = listed(kSizes, entry.key);
-        if (size && first != nullptr) {
-            report.add(entry.where, name + " has two sizes, " + first->key + " and " + entry.key +
-                                        "; allowed: one of share, sm, cu, cu_mask and mig");
-        } else if (size) {
-            first = &entry;
-        } else if (mig && listed(kNotBesideMig, entry.key)) {
-            report.add(entry.where, entry.key + " beside mig in " + name +
-                                        "; allowed: mig alone, as a MIG instance is a device with "
-                                        "a size of its own");
-        } else if (entry.key == "distribution" && !number) {
-            report.add(entry.where, "distribution in " + name +
-                                        " without a number of CUs; allowed: with share or cu");
-        }
-    }
-}
-
-void check_purpose(const Value& table, const std::string& name, Position where, Report& report) {
-    const bool limits =
-        std::any_of(table.entries.begin(), table.entries.end(), [](const Entry& entry) {
-            return listed(kSizes, entry.key) || listed(kNotBesideMig, entry.key);
-        });
-    if (!limits) {
-        report.add(where, name +
-                              " limits nothing; allowed: share, sm, cu, cu_mask, mig, memory, "
-                              "device or priority (share = \"100%\" for all of a GPU)");
-    }
-}
-
-void check_mechanism(const Partition& partition, Position where, Report& report) {
-    const auto beside = [&](const char* mechanism, const char* key, const char* allowed) {
-        report.add(where, std::string("mechanism \"") + mechanism + "\" beside " + key +
-                              "; allowed: \"" + allowed + "\" or \"auto\"");
-    };
-    const char* const of_amd = partition.cu ? "cu" : partition.cu_mask ? "cu_mask" : nullptr;
-    const bool number = partition.share || of_amd != nullptr;
-    switch (partition.mechanism) {
-        case Mechanism::kAuto:
-            return;
-        case Mechanism::kMps:
-            if (partition.mig) beside("mps", "mig", "mig");
-            if (of_amd != nullptr) beside("mps", of_amd, "cu-mask");
-            return;
-        case Mechanism::kMig:
-            if (partition.mig) return;
-            return report.add(where,
-                              "mechanism \"mig\" without mig; allowed: with mig = \"MIG-<UUID>\"");
-        case Mechanism::kCuMask:
-            if (partition.sm) return beside("cu-mask", "sm", "mps");
-            if (partition.mig) return beside("cu-mask", "mig", "mig");
-            if (number) return;
-            return report.add(where,
-                              "mechanism \"cu-mask\" without a size; allowed: with share, cu "
-                              "or cu_mask");
-    }
 }
 
 void for_each_definition(const std::string& key, const Value& value, Draft& draft, Report& report,

@@ -78,7 +78,10 @@ void check_admission(const Pool& pool, Position where, Report& report) {
     for (const Partition& slot : pool.slots) {
         const double share = slot.share.value_or(0);
         if (slot.devices.empty()) taken[""] += share;
-        for (const DeviceSelector& device : slot.devices) taken[device_key(device)] += share;
+        for (std::size_t i = 0; i < slot.devices.size(); ++i) {
+            const bool own = i < slot.device_share.size();
+            taken[device_key(slot.devices[i])] += own ? slot.device_share[i] : share;
+        }
     }
     for (const auto& [device, sum] : taken) {
         if (sum <= 100 + kRoundingError) continue;
@@ -88,45 +91,62 @@ void check_admission(const Pool& pool, Position where, Report& report) {
     }
 }
 
-bool share_cus(const EngineMasks& one, const EngineMasks& other) {
-    return std::any_of(one.begin(), one.end(), [&](const auto& engine) {
-        const auto found = other.find(engine.first);
-        return found != other.end() && (found->second & engine.second) != 0;
+bool has_mask(const Partition& slot) { return slot.cu_mask.has_value(); }
+
+bool share_cus(const Partition& one, const Partition& other) {
+    return std::any_of(one.cu_mask->begin(), one.cu_mask->end(), [&](const auto& engine) {
+        const auto found = other.cu_mask->find(engine.first);
+        return found != other.cu_mask->end() && (found->second & engine.second) != 0;
+    });
+}
+
+bool has_groups(const Partition& slot) { return !slot.sm_groups.empty(); }
+
+bool share_groups(const Partition& one, const Partition& other) {
+    return std::any_of(one.sm_groups.begin(), one.sm_groups.end(), [&](unsigned group) {
+        return std::binary_search(other.sm_groups.begin(), other.sm_groups.end(), group);
     });
 }
 
 using Slots = std::vector<const Partition*>;
 
-std::optional<std::pair<const Partition*, const Partition*>> first_common(const Slots& slots) {
+// A key that says which parts of a device a slot takes.
+struct Parts {
+    const char* noun;  // "masks"
+    const char* what;  // "CUs"
+    const char* each;  // "CU"
+    bool (*has)(const Partition&);
+    bool (*overlap)(const Partition&, const Partition&);
+};
+
+std::optional<std::pair<const Partition*, const Partition*>> first_common(const Slots& slots,
+                                                                          const Parts& parts) {
     for (std::size_t later = 1; later < slots.size(); ++later) {
         for (std::size_t i = 0; i < later; ++i) {
-            if (share_cus(*slots[i]->cu_mask, *slots[later]->cu_mask)) {
-                return std::pair(slots[i], slots[later]);
-            }
+            if (parts.overlap(*slots[i], *slots[later])) return std::pair(slots[i], slots[later]);
         }
     }
     return std::nullopt;
 }
 
-// Masks say which CUs they take, so that those of two slots on one device may not have one in
-// common.
-void check_masks(const Pool& pool, Position where, Report& report) {
+// Two slots on one device may not have such a part in common.
+void check_overlap(const Pool& pool, const Parts& parts, Position where, Report& report) {
     std::map<std::string, Slots> by_device;
     for (const Partition& slot : pool.slots) {
-        if (!slot.cu_mask) continue;
+        if (!parts.has(slot)) continue;
         if (slot.devices.empty()) by_device[""].push_back(&slot);
         for (const DeviceSelector& device : slot.devices) {
             by_device[device_key(device)].push_back(&slot);
         }
     }
     for (const auto& [device, slots] : by_device) {
-        const auto common = first_common(slots);
+        const auto common = first_common(slots, parts);
         if (!common) continue;
         const std::string on = device.empty() ? "every device" : "device " + device;
-        return report.add(where, "the masks of " + common->first->name + " and " +
-                                     common->second->name + " on " + on +
-                                     " have CUs in common; allowed: each CU in one slot, or "
-                                     "oversubscribe = true");
+        return report.add(where, std::string("the ") + parts.noun + " of " + common->first->name +
+                                     " and " + common->second->name + " on " + on + " have " +
+                                     parts.what + " in common; allowed: each " + parts.each +
+                                     " in one slot, or oversubscribe = true");
     }
 }
 
@@ -188,18 +208,36 @@ class PoolReader {
 
     void check() {
         check_sizes(entry_.value, pool_.name, report_);
-        if (const Entry* mechanism = find_entry(entry_.value, "mechanism")) {
-            const Value& value = mechanism->value;
-            for (std::size_t i = 0; i < pool_.slots.size(); ++i) {
-                const bool listed = i < value.items.size();
-                check_mechanism(pool_.slots[i], listed ? value.items[i].where : value.where,
-                                report_);
-            }
+        for (std::size_t i = 0; i < pool_.slots.size(); ++i) {
+            check_values(
+                pool_.slots[i], pool_.name, [&](const char* key) { return place_of(key, i); },
+                report_);
         }
-        const Entry* share = find_entry(entry_.value, "share");
-        if (share != nullptr && !pool_.oversubscribe) check_admission(pool_, share->where, report_);
-        const Entry* mask = find_entry(entry_.value, "cu_mask");
-        if (mask != nullptr && !pool_.oversubscribe) check_masks(pool_, mask->where, report_);
+        if (pool_.oversubscribe) return;
+        if (const Entry* share = first_of("share", "device_share")) {
+            check_admission(pool_, share->where, report_);
+        }
+        if (const Entry* mask = find_entry(entry_.value, "cu_mask")) {
+            check_overlap(pool_, {"masks", "CUs", "CU", &has_mask, &share_cus}, mask->where,
+                          report_);
+        }
+        if (const Entry* groups = find_entry(entry_.value, "sm_groups")) {
+            check_overlap(pool_, {"groups", "groups", "group", &has_groups, &share_groups},
+                          groups->where, report_);
+        }
+    }
+
+    // Where the value of a key stands that holds for slot `i`.
+    Position place_of(const char* key, std::size_t i) const {
+        const Entry* entry = find_entry(entry_.value, key);
+        if (entry == nullptr) return entry_.where;
+        const Value& value = entry->value;
+        return i < value.items.size() ? value.items[i].where : value.where;
+    }
+
+    const Entry* first_of(const char* one, const char* other) const {
+        const Entry* entry = find_entry(entry_.value, one);
+        return entry != nullptr ? entry : find_entry(entry_.value, other);
     }
 
     const Entry& entry_;

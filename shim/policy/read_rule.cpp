@@ -65,6 +65,11 @@ void read_rule_on_error(const std::string& key, const Value& value, Rule& to, Re
     if (index >= 0) to.on_error = index == 0 ? OnError::kFail : OnError::kWarn;
 }
 
+void read_rule_scope(const std::string& key, const Value& value, Rule& to, Report& report) {
+    to.scope = read_scope(key, value, report);
+    to.scope_place = report.place(value.where);
+}
+
 template <std::vector<std::string> Match::*kMember>
 void globs(const std::string& key, const Value& value, Rule& to, Report& report) {
     read_globs(key, value, to.match.*kMember, report);
@@ -87,6 +92,7 @@ constexpr Key<Rule> kKeys[] = {
     {"use", read_rule_use},
     {"may_use", read_may_use},
     {"on_error", read_rule_on_error},
+    {"scope", read_rule_scope},
 };
 
 }  // namespace

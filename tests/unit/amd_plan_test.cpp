@@ -214,6 +214,26 @@ TEST_F(PlanTest, RefusesWhatIsNvidias) {
     partition_.mig.reset();
     partition_.mechanism = policy::Mechanism::kMps;
     EXPECT_THAT(refusal(), HasSubstr("\"cu-mask\", or \"auto\""));
+    partition_.mechanism = policy::Mechanism::kGreen;
+    EXPECT_THAT(refusal(), HasSubstr("\"cu-mask\", or \"auto\""));
+}
+
+TEST_F(PlanTest, RefusesWhatNoMaskKeeps) {
+    const policy::Partition plain;
+    const auto refused = [&](const char* key) {
+        EXPECT_THAT(refusal(), HasSubstr(std::string(key) + " is kept on NVIDIA GPUs only"));
+        partition_ = plain;
+    };
+    partition_.sm_groups = {0};
+    refused("sm_groups");
+    partition_.device_share = {25};
+    refused("device_share");
+    partition_.exclusive = true;
+    refused("exclusive");
+    partition_.granularity = policy::SmGranularity::kFine;
+    refused("granularity");
+    partition_.scope = policy::Scope::kUser;
+    refused("scope");
 }
 
 TEST_F(PlanTest, PriorityIsNotedAndNothingElse) {

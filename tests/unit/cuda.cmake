@@ -2,6 +2,7 @@ ration_unit_test(mps_pipe_test SOURCES mps_pipe_test.cpp LIBRARIES ration_cuda)
 ration_unit_test(cuda_test
     SOURCES
         cuda_affinity_test.cpp
+        cuda_choose_test.cpp
         cuda_devices_test.cpp
         cuda_memory_limit_test.cpp
         cuda_plan_test.cpp

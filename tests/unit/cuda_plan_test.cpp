@@ -335,5 +335,16 @@ TEST_F(PlanTest, WhatIsOfAmdIsRefusedWithWhatToWriteInstead) {
     EXPECT_THAT(refusal().line, HasSubstr("write \"mps\", or \"auto\""));
 }
 
+TEST_F(PlanTest, NothingOfGroupsIsTakenForAPercentage) {
+    partition_.share = 25;
+    partition_.exclusive = true;
+    EXPECT_THAT(refusal().line, HasSubstr("exclusive hands out groups of SMs"));
+    partition_.share.reset();
+    partition_.exclusive = false;
+    partition_.memory = policy::Memory{25.0};
+    partition_.scope = policy::Scope::kUser;
+    EXPECT_THAT(refusal().line, HasSubstr("a memory quota that processes share"));
+}
+
 }  // namespace
 }  // namespace ration::cuda

@@ -5,6 +5,7 @@ ration_unit_test(policy_unit
         policy_decide_test.cpp
         policy_fixtures_test.cpp
         policy_glob_test.cpp
+        policy_green_test.cpp
         policy_hostile_test.cpp
         policy_inline_test.cpp
         policy_match_test.cpp
