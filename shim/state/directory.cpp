@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "shim/host/user_namespace.h"
+
 namespace ration::state {
 namespace {
 
@@ -78,39 +80,49 @@ bool usable(const std::string& path, uid_t uid, mode_t mode, bool create, std::s
     return true;
 }
 
-RuntimeDirectory in_override(const std::string& root, uid_t uid, bool create) {
-    RuntimeDirectory none{Kind::kNone, "", "", ""};
+// Can `root` hold the users' parts? Makes its last component if asked to.
+bool usable_override(const std::string& root, bool create, std::string& why) {
     if (root[0] != '/') {
-        none.why = "RATION_RUNTIME_DIR must be an absolute path, not \"" + root + "\"";
-        return none;
+        why = "RATION_RUNTIME_DIR must be an absolute path, not \"" + root + "\"";
+        return false;
     }
-    if (create && !make_directory(root, 0755, none.why)) return none;
+    if (create && !make_directory(root, 0755, why)) return false;
     struct stat info;
     if (stat(root.c_str(), &info) != 0) {
-        if (errno != ENOENT) {
-            none.why = failure(root);
-            return none;
-        }
-    } else if (none.why = unfit(root, info); !none.why.empty()) {
-        return none;
+        if (errno == ENOENT) return true;
+        why = failure(root);
+        return false;
     }
+    why = unfit(root, info);
+    return why.empty();
+}
+
+RuntimeDirectory in_override(const std::string& root, uid_t uid, bool create) {
+    RuntimeDirectory none{Kind::kNone, "", "", ""};
+    if (!usable_override(root, create, none.why)) return none;
     const std::string path = root + "/" + kPartPrefix + number(uid);
     if (!usable(path, uid, 0700, create, none.why)) return none;
     return {Kind::kOverride, path, root, ""};
 }
 
-// "" with no reason if the site has made no such directory.
-std::string system_part(const Places& places, uid_t uid, bool create, std::string& why) {
+// Whether root made it for all users. With no reason if there is none.
+bool usable_system(const Places& places, std::string& why) {
     struct stat info;
     if (lstat(places.system.c_str(), &info) != 0) {
         if (errno != ENOENT) why = failure(places.system);
-        return "";
+        return false;
     }
-    if (why = unfit(places.system, info); !why.empty()) return "";
-    if (info.st_uid != places.system_owner || (info.st_mode & S_IWOTH) == 0) {
-        why = places.system + " is not owned by root with mode 1777: install ration.tmpfiles.conf";
-        return "";
-    }
+    if (why = unfit(places.system, info); !why.empty()) return false;
+    // Root, or what a container shows of it.
+    const bool roots = info.st_uid == places.system_owner || host::is_unmapped_user(info.st_uid);
+    if (roots && (info.st_mode & S_IWOTH) != 0) return true;
+    why = places.system + " is not owned by root with mode 1777: install ration.tmpfiles.conf";
+    return false;
+}
+
+// "" with no reason if the site has made no such directory.
+std::string system_part(const Places& places, uid_t uid, bool create, std::string& why) {
+    if (!usable_system(places, why)) return "";
     std::string path = places.system + "/" + kPartPrefix + number(uid);
     return usable(path, uid, 0755, create, why) ? path : "";
 }
@@ -155,6 +167,24 @@ RuntimeDirectory runtime_directory(uid_t uid, const std::optional<std::string>& 
     return find_directory(Places{}, uid, override_path, create);
 } catch (...) {
     return {};
+}
+
+LockPlace find_lock_place(const Places& places, const std::optional<std::string>& override_path,
+                          bool create) {
+    std::string why;
+    if (override_path && !override_path->empty()) {
+        if (!usable_override(*override_path, create, why)) return {"", "", why};
+        return {*override_path, "", ""};
+    }
+    if (usable_system(places, why)) return {places.system, "", ""};
+    struct stat info;
+    if (stat(places.user_parent.c_str(), &info) != 0) return {"", "", failure(places.user_parent)};
+    if (why = unfit(places.user_parent, info); !why.empty()) return {"", "", why};
+    return {places.user_parent, kSharedPrefix, ""};
+}
+
+LockPlace lock_place(const std::optional<std::string>& override_path, bool create) {
+    return find_lock_place(Places{}, override_path, create);
 }
 
 Descriptor open_part(const std::string& path, uid_t uid, std::string& why) {

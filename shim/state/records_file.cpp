@@ -12,6 +12,7 @@
 #include <numeric>
 
 #include "shim/state/directory.h"
+#include "shim/state/file_making.h"
 #include "shim/state/quiet_signals.h"
 
 namespace ration::state {
@@ -71,50 +72,6 @@ bool write_empty_file(int fd) {
     return write_all(fd, &header, sizeof header, 0) && ftruncate(fd, kSlotsOffset) == 0;
 }
 
-// Gives the finished file its name; somebody else's that is there already is as good.
-bool publish_name(int part, int fd, const char* temporary) {
-    if (temporary != nullptr) {
-        return linkat(part, temporary, part, kFileName, 0) == 0 || errno == EEXIST;
-    }
-    const std::string self = "/proc/self/fd/" + std::to_string(fd);
-    return linkat(AT_FDCWD, self.c_str(), part, kFileName, AT_SYMLINK_FOLLOW) == 0 ||
-           errno == EEXIST;
-}
-
-bool fill_and_name(int part, int fd, mode_t mode, const char* temporary) {
-    // The file appears complete or not at all, whoever is killed meanwhile; fchmod because the
-    // umask of the program is not ours to change.
-    return fchmod(fd, mode) == 0 && write_empty_file(fd) && publish_name(part, fd, temporary);
-}
-
-bool create_records(int part, mode_t mode) {
-    const Descriptor nameless(openat(part, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-    if (nameless && fill_and_name(part, nameless.get(), mode, nullptr)) return true;
-    // A file system without O_TMPFILE, or no /proc: a name of our own first.
-    for (const int hopeless : {ENOSPC, EDQUOT, EFBIG, EROFS, EACCES}) {
-        if (errno == hopeless) return false;
-    }
-    const std::string name = "new-" + std::to_string(getpid());
-    unlinkat(part, name.c_str(), 0);
-    const Descriptor named(
-        openat(part, name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600));
-    const bool made = named && fill_and_name(part, named.get(), mode, name.c_str());
-    const int error = errno;
-    unlinkat(part, name.c_str(), 0);
-    errno = error;
-    return made;
-}
-
-// Programs and shells use the low numbers, and a parent may have chosen one for its child to find.
-Descriptor move_high(Descriptor low) {
-    for (const int floor : {201, 101, 51, 21, 11, 3}) {
-        Descriptor high(fcntl(low.get(), F_DUPFD_CLOEXEC, floor));
-        if (high) return high;
-    }
-    // Never keep 0, 1 or 2: the program would write its output into the file.
-    return low.get() > 2 ? std::move(low) : Descriptor();
-}
-
 std::string unfit(int fd, uid_t uid) {
     struct stat info;
     if (fstat(fd, &info) != 0) return "cannot be examined";
@@ -158,7 +115,7 @@ Descriptor open_or_create(int part) {
     if (file || errno != ENOENT) return file;
     struct stat info;
     const bool open_to_all = fstat(part, &info) == 0 && (info.st_mode & S_IXOTH) != 0;
-    if (!create_records(part, open_to_all ? 0644 : 0600)) return {};
+    if (!make_file(part, kFileName, open_to_all ? 0644 : 0600, write_empty_file)) return {};
     return Descriptor(openat(part, kFileName, flags));
 }
 
