@@ -1,6 +1,7 @@
 // Contexts: what making and ending one costs, and each thread's stack of current ones.
 #include <atomic>
 
+#include "tests/sim/driver/array.h"
 #include "tests/sim/driver/driver.h"
 #include "tests/sim/driver/share.h"
 
@@ -64,9 +65,10 @@ void Driver::destroy_context(CUcontext context) {
         delete event;
         return true;
     });
+    forget_arrays(*this, context);
     for (auto it = allocations.begin(); it != allocations.end();) {
         const auto next = std::next(it);
-        if (it->second.context == context) release(it->first, it->second.on_host);
+        if (it->second.context == context) release(it->first, it->second.kind);
         it = next;
     }
     destroyed.insert(context);

@@ -1,6 +1,7 @@
 // The current context of the calling thread, and what can be asked of a context.
 #include "tests/sim/driver/call.h"
 #include "tests/sim/driver/driver.h"
+#include "tests/sim/driver/pool.h"
 
 using sim::Call;
 using sim::Driver;
@@ -64,8 +65,10 @@ CUresult synchronise(const char* symbol, CUcontext context) {
     return with_context(symbol, context, [](CUcontext found, std::unique_lock<std::mutex>& lock) {
         Driver& driver = *Driver::get();
         const CUresult known = sim::progress_known(driver, found);
-        if (known == CUDA_SUCCESS) driver.wait(lock, driver.unfinished(found));
-        return known;
+        if (known != CUDA_SUCCESS) return known;
+        driver.wait(lock, driver.unfinished(found));
+        sim::trim_to_thresholds(driver);
+        return CUDA_SUCCESS;
     });
 }
 

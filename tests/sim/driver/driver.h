@@ -14,6 +14,7 @@
 #include "tests/sim/driver/mps_client.h"
 #include "tests/sim/driver/sm_set.h"
 #include "tests/sim/driver/streams.h"
+#include "tests/sim/driver/virtual_memory.h"
 #include "tests/sim/driver/visible.h"
 #include "tests/sim/driver/work.h"
 #include "tests/sim/node/node.h"
@@ -59,14 +60,25 @@ struct Device {
     int primary_uses = 0;
     unsigned primary_flags = 0;
     int greens = 0;  // green contexts that keep the primary alive
+
+    CUmemoryPool default_pool = nullptr;  // made when it is first asked for
+    CUmemoryPool pool = nullptr;          // that cuMemAllocAsync takes from; null: the default one
 };
 
+// What memory was made by, and so what gives it back.
+enum class MemoryKind { Device, Managed, Host, Array, Pool, Mapping };
+
 struct Allocation {
-    CUcontext context;
+    MemoryKind kind;
+    CUdevice device;
+    CUcontext context;  // whose end ends it; null for what outlives contexts
     std::size_t bytes;
-    std::size_t charged;  // to the device
-    std::size_t mapped;   // address space behind it
-    bool on_host = false;
+    std::size_t charged;          // to the device
+    std::size_t mapped;           // address space behind it
+    CUmemoryPool pool = nullptr;  // that it came from
+    bool freeing = false;         // cuMemFreeAsync was called, and its turn may come yet
+    CUmemGenericAllocationHandle handle = 0;  // of the physical memory behind a mapping
+    bool accessible = true;
 };
 
 class Driver {
@@ -96,6 +108,12 @@ class Driver {
     std::set<CUgraph> graphs;
     std::set<CUgraphExec> execs;
     std::map<CUdeviceptr, Allocation> allocations;
+    std::set<CUarray> arrays;
+    std::set<CUmipmappedArray> mipmaps;
+    std::set<CUmemoryPool> pools;
+    std::map<CUmemGenericAllocationHandle, Physical> physicals;
+    CUmemGenericAllocationHandle last_physical = 0;
+    std::map<CUdeviceptr, std::size_t> reservations;  // of address space
 
     bool valid(CUdevice device) const {
         return device >= 0 && static_cast<std::size_t>(device) < devices.size();
@@ -136,8 +154,11 @@ class Driver {
 
     // Bytes still free on the device for this process.
     std::uint64_t free_bytes(const Device& device) const;
-    CUresult allocate(CUcontext context, std::size_t bytes, bool on_host, CUdeviceptr& pointer);
-    CUresult release(CUdeviceptr pointer, bool on_host);
+    // Charges the device, or answers CUDA_ERROR_OUT_OF_MEMORY.
+    CUresult charge(CUdevice device, std::uint64_t bytes);
+    CUresult allocate(CUcontext context, std::size_t bytes, MemoryKind kind, CUdeviceptr& pointer);
+    // Gives memory of that kind back; CUDA_ERROR_INVALID_VALUE if there is none at the pointer.
+    CUresult release(CUdeviceptr pointer, MemoryKind kind);
     // Whether [pointer, pointer + bytes) lies in one allocation, on the device or pinned.
     bool covers(CUdeviceptr pointer, std::size_t bytes) const;
 

@@ -1,6 +1,7 @@
 // Events: made, ended and asked.
 #include "tests/sim/driver/call.h"
 #include "tests/sim/driver/driver.h"
+#include "tests/sim/driver/pool.h"
 
 using sim::Call;
 using sim::Driver;
@@ -90,6 +91,7 @@ CUresult cuEventSynchronize(CUevent event) {
     return on_events("cuEventSynchronize", {event}, [event](Driver& driver, auto& lock) {
         if (event->capture != nullptr) return refuse_captured(event);
         if (unfinished(event)) driver.worker.wait(lock, sim::WorkPtr(event->last->work));
+        sim::trim_to_thresholds(driver);
         return CUDA_SUCCESS;
     });
 }

@@ -1,78 +1,20 @@
-// Device memory: accounting, and the host memory that stands for it.
-#include <sys/mman.h>
-#include <unistd.h>
-
+// Memory that is allocated and freed when the call returns, on the device or pinned.
 #include <algorithm>
 #include <climits>
-#include <cstring>
 
+#include "tests/sim/driver/allocation.h"
 #include "tests/sim/driver/call.h"
 #include "tests/sim/driver/driver.h"
 #include "tests/sim/driver/share.h"
 
-namespace sim {
-namespace {
-
-std::size_t round_up(std::size_t bytes, std::size_t unit) {
-    return (bytes + unit - 1) / unit * unit;
-}
-
-}  // namespace
-
-std::uint64_t Driver::free_bytes(const Device& device) const {
-    const std::uint64_t taken = device.used + (mps_enabled ? server_bytes() : 0);
-    const std::uint64_t of_device = device.memory - std::min(taken, device.memory);
-    if (!device.limit) return of_device;
-    return std::min(of_device, *device.limit - std::min(device.used, *device.limit));
-}
-
-CUresult Driver::allocate(CUcontext context, std::size_t bytes, bool on_host,
-                          CUdeviceptr& pointer) {
-    if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
-    Device& device = at(context->device);
-    constexpr std::size_t kUnit = 512;
-    if (bytes > device.memory) return CUDA_ERROR_OUT_OF_MEMORY;
-    const std::size_t whole = round_up(bytes, kUnit);
-    const std::size_t charged = on_host ? 0 : whole;
-    if (charged > free_bytes(device)) return CUDA_ERROR_OUT_OF_MEMORY;
-    const std::size_t mapped = round_up(bytes, static_cast<std::size_t>(sysconf(_SC_PAGESIZE)));
-    void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) return CUDA_ERROR_OUT_OF_MEMORY;
-    pointer = reinterpret_cast<CUdeviceptr>(memory);
-    allocations[pointer] = {context->root, whole, charged, mapped, on_host};
-    device.used += charged;
-    return CUDA_SUCCESS;
-}
-
-CUresult Driver::release(CUdeviceptr pointer, bool on_host) {
-    const auto found = allocations.find(pointer);
-    if (found == allocations.end() || found->second.on_host != on_host) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
-    munmap(reinterpret_cast<void*>(pointer), found->second.mapped);
-    at(found->second.context->device).used -= found->second.charged;
-    allocations.erase(found);
-    return CUDA_SUCCESS;
-}
-
-bool Driver::covers(CUdeviceptr pointer, std::size_t bytes) const {
-    auto next = allocations.upper_bound(pointer);
-    if (next == allocations.begin()) return false;
-    const auto& [start, allocation] = *--next;
-    const std::size_t offset = pointer - start;
-    return offset <= allocation.bytes && bytes <= allocation.bytes - offset;
-}
-
-}  // namespace sim
-
 using sim::Call;
 using sim::Driver;
+using sim::MemoryKind;
 
 namespace {
 
 CUresult allocate(const char* symbol, CUdeviceptr* pointer, std::size_t bytes,
-                  bool on_host = false) {
+                  MemoryKind kind = MemoryKind::Device) {
     Call call(symbol);
     Driver* driver = call.driver();
     if (driver == nullptr) return call.done();
@@ -81,10 +23,16 @@ CUresult allocate(const char* symbol, CUdeviceptr* pointer, std::size_t bytes,
     CUcontext context = driver->usable_context(result);
     if (context != nullptr) result = sim::unsafe_allowed(*driver);
     if (result == CUDA_SUCCESS) {
-        result = pointer != nullptr ? driver->allocate(context, bytes, on_host, *pointer)
+        result = pointer != nullptr ? driver->allocate(context, bytes, kind, *pointer)
                                     : CUDA_ERROR_INVALID_VALUE;
     }
     return call.done(result, "bytes=%zu", bytes);
+}
+
+// By cuMemFree what came from a pool too (documented).
+bool freeable(MemoryKind kind, bool on_host) {
+    if (on_host) return kind == MemoryKind::Host;
+    return kind == MemoryKind::Device || kind == MemoryKind::Managed || kind == MemoryKind::Pool;
 }
 
 // Measured: cuMemFree waits for all streams, whichever context is current.
@@ -99,7 +47,10 @@ CUresult release(const char* symbol, CUdeviceptr pointer, bool on_host = false) 
     if (result != CUDA_SUCCESS) return call.done(result);
     if (pointer != 0 || on_host) {
         driver->wait(lock, driver->unfinished(context->root));
-        result = driver->release(pointer, on_host);
+        const auto found = driver->allocations.find(pointer);
+        const bool known =
+            found != driver->allocations.end() && freeable(found->second.kind, on_host);
+        result = known ? driver->release(pointer, found->second.kind) : CUDA_ERROR_INVALID_VALUE;
     }
     return call.done(result, "pointer=%#llx", pointer);
 }
@@ -138,7 +89,7 @@ CUresult cuMemAlloc(CUdeviceptr_v1*, unsigned bytes) {
 }
 
 CUresult cuMemAllocManaged(CUdeviceptr* pointer, std::size_t bytes, unsigned) {
-    return allocate("cuMemAllocManaged", pointer, bytes);
+    return allocate("cuMemAllocManaged", pointer, bytes, MemoryKind::Managed);
 }
 
 CUresult cuMemAllocPitch_v2(CUdeviceptr* pointer, std::size_t* pitch, std::size_t width,
@@ -156,10 +107,12 @@ CUresult cuMemFree_v2(CUdeviceptr pointer) { return release("cuMemFree_v2", poin
 CUresult cuMemFree(CUdeviceptr_v1 pointer) { return release("cuMemFree", pointer); }
 
 CUresult cuMemHostAlloc(void** pointer, std::size_t bytes, unsigned) {
-    return allocate("cuMemHostAlloc", reinterpret_cast<CUdeviceptr*>(pointer), bytes, true);
+    return allocate("cuMemHostAlloc", reinterpret_cast<CUdeviceptr*>(pointer), bytes,
+                    MemoryKind::Host);
 }
 CUresult cuMemAllocHost_v2(void** pointer, std::size_t bytes) {
-    return allocate("cuMemAllocHost_v2", reinterpret_cast<CUdeviceptr*>(pointer), bytes, true);
+    return allocate("cuMemAllocHost_v2", reinterpret_cast<CUdeviceptr*>(pointer), bytes,
+                    MemoryKind::Host);
 }
 CUresult cuMemFreeHost(void* pointer) {
     return release("cuMemFreeHost", reinterpret_cast<CUdeviceptr>(pointer), true);

@@ -1,5 +1,6 @@
 // Whether a stream has finished, waiting until it has, and the program's functions in a stream.
 #include "tests/sim/driver/on_stream.h"
+#include "tests/sim/driver/pool.h"
 
 using sim::Driver;
 using sim::on_stream;
@@ -18,8 +19,10 @@ CUresult query(const char* symbol, CUstream handle) {
 CUresult synchronise(const char* symbol, CUstream handle) {
     return on_stream(symbol, handle, [](Driver& driver, CUstream stream, auto& lock) {
         const CUresult known = sim::progress_known(stream);
-        if (known == CUDA_SUCCESS) driver.wait(lock, driver.unfinished(stream));
-        return known;
+        if (known != CUDA_SUCCESS) return known;
+        driver.wait(lock, driver.unfinished(stream));
+        sim::trim_to_thresholds(driver);
+        return CUDA_SUCCESS;
     });
 }
 
