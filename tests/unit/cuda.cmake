@@ -11,6 +11,14 @@ ration_unit_test(cuda_test
         cuda_verify_test.cpp
         cuda_visible_test.cpp
     LIBRARIES ration_cuda)
+ration_unit_test(green_test
+    SOURCES
+        green_driver.cpp
+        green_homes_test.cpp
+        green_layout_test.cpp
+        green_residence_test.cpp
+        green_rounding_test.cpp
+    LIBRARIES ration_cuda)
 # The stream layer's lists against cuda.h.
 add_test(NAME StreamLayer.KnowsEveryEntryPoint
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/stream_list.py ${CMAKE_CXX_COMPILER}

@@ -1,0 +1,82 @@
+// The life of one device's primary context and of the home that stands for it.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "shim/cuda/green/home.h"
+#include "shim/cuda/green/homes.h"
+#include "shim/cuda/refusal.h"
+
+namespace ration::cuda::green {
+
+// What is done with a home before it is first current, and before it ends.
+struct Opening {
+    // False: no memory.
+    std::function<bool(CUdevice, CUcontext home, CUcontext primary)> open;
+    std::function<void(CUdevice)> close;
+};
+
+// A green context keeps its primary context active, lets its reset answer CUDA_ERROR_NOT_PERMITTED,
+// and one release too many spoils the primary for good (all measured: H100, driver 580.159.04). So
+// the program's uses are counted here, and the home ends before the driver is asked for any of
+// that. Never destroyed: a thread may be inside.
+class Residence {
+  public:
+    Residence(const Calls& calls, Homes& homes, const Opening& opening, CUdevice device)
+        : calls_(calls), homes_(homes), opening_(opening), device_(device) {}
+
+    // Before anything else, once: the part of the device that homes are to have.
+    void confine(Layout layout, std::vector<unsigned> groups);
+    bool confined() const { return sms_.load(std::memory_order_acquire) != 0; }
+    // What the program is told of its number of SMs; 0: what the driver says.
+    unsigned sms() const { return sms_.load(std::memory_order_acquire); }
+
+    // Makes the home, if there is none now. A refusal is the driver's, and may be another next
+    // time.
+    std::optional<Refusal> need_home();
+    CUcontext home() const;
+    CUcontext primary() const { return primary_.load(std::memory_order_acquire); }
+
+    // Learns the primary context's handle from the driver, which activates it for a moment.
+    CUresult learn_primary();
+
+    // The program's own calls of these names. `nested`: it comes from inside of one of the driver's
+    // calls, so that no lock may be taken.
+    void retained(CUcontext primary);
+    CUresult release(CUresult (*real)(CUdevice), bool nested);
+    CUresult reset(CUresult (*real)(CUdevice), bool nested);
+    // Whether the primary context would be active without the home.
+    bool active() const;
+
+    // The program's own green contexts, which keep the primary active too.
+    void green_made() { ++greens_; }
+    void green_ended(bool nested);
+    unsigned greens() const { return greens_.load(); }
+
+  private:
+    void end_home();
+    CUresult learn_primary_locked();
+
+    const Calls& calls_;
+    Homes& homes_;
+    const Opening& opening_;
+    const CUdevice device_;
+
+    std::mutex mutex_;  // held across the driver's own calls that make and end contexts
+    Layout layout_;
+    std::vector<unsigned> groups_;
+    std::optional<Home> home_;
+
+    std::atomic<unsigned> sms_{0};
+    std::atomic<CUcontext> primary_{nullptr};
+    std::atomic<bool> has_home_{false};
+    std::atomic<unsigned> uses_{0};    // retained and not released; a reset changes nothing in it
+    std::atomic<unsigned> greens_{0};  // the program's own
+    bool ends_with_greens_ = false;    // the last release came while greens lived
+};
+
+}  // namespace ration::cuda::green
