@@ -24,3 +24,10 @@ add_test(NAME StreamLayer.KnowsEveryEntryPoint
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/stream_list.py ${CMAKE_CXX_COMPILER}
         $<TARGET_PROPERTY:cuda_headers,INTERFACE_INCLUDE_DIRECTORIES> ${PROJECT_SOURCE_DIR}/shim/cuda/stream)
 set_tests_properties(StreamLayer.KnowsEveryEntryPoint PROPERTIES LABELS fast TIMEOUT 60)
+ration_unit_test(quota_test
+    SOURCES
+        cuda_quota_account_test.cpp
+        cuda_quota_blocks_test.cpp
+        cuda_quota_charge_test.cpp
+        cuda_quota_ledger_test.cpp
+    LIBRARIES ration_cuda)

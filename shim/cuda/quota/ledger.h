@@ -1,0 +1,269 @@
+// The memory quota of this process: every allocation that is counted, and what is left.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "shim/cuda/quota/account.h"
+#include "shim/cuda/quota/blocks.h"
+#include "shim/cuda/quota/calls.h"
+#include "shim/cuda/quota/charge.h"
+#include "shim/cuda/quota/owners.h"
+#include "shim/cuda/quota/physical.h"
+#include "shim/cuda/quota/pools.h"
+
+namespace ration::cuda::quota {
+
+// Charges before the driver's call and gives back if that fails; answers
+// CUDA_ERROR_OUT_OF_MEMORY, as a full GPU does, where the charge would pass the quota. `call` is
+// always the real entry point with the program's own arguments. A thread that is cancelled inside
+// of it unwinds through here, and its charge is given back. No lock is held meanwhile.
+//
+// What is freed is looked up before the call and given back after it: once the driver has freed it
+// another thread's allocation may get the same address.
+class Ledger {
+  public:
+    // Accounts by ordinal; null: no quota. `say` is told once, with a line, when one is used up.
+    using Accounts = std::vector<std::unique_ptr<Account>>;
+    Ledger(const Calls& calls, Accounts accounts, std::function<void(const std::string&)> say)
+        : calls_(calls), accounts_(std::move(accounts)), say_(std::move(say)), graphs_(size()) {}
+
+    // Memory of the current context, which is new at `*pointer` after the call.
+    template <class Call>
+    CUresult linear(CUdeviceptr* pointer, std::uint64_t charge, Call call) {
+        return counted(blocks_, pointer, charge, call);
+    }
+
+    // An array or mipmap.
+    template <class Handle, class Call>
+    CUresult array(Handle* handle, std::uint64_t charge, Call call) {
+        return counted(arrays_, handle, charge, call);
+    }
+
+    // Linear memory whose pitch the driver chooses.
+    template <class Call>
+    CUresult pitched(CUdeviceptr* pointer, std::size_t* pitch, std::size_t width,
+                     std::size_t height, Call call) {
+        const std::uint64_t charge = pitched_charge(usual_pitch(width), height);
+        const CUresult result = linear(pointer, charge, call);
+        if (result == CUDA_SUCCESS) correct(*pointer, pitched_charge(*pitch, height));
+        return result;
+    }
+
+    // Stream-ordered memory of `pool`, null for the current one of the stream's device. What is
+    // captured is no memory yet. `stream` is no 0 that means the per-thread stream.
+    template <class Call>
+    CUresult pooled(CUdeviceptr* pointer, std::size_t bytes, CUmemoryPool pool, CUstream stream,
+                    Call call) {
+        if (is_captured(stream)) return call();
+        const Source source = source_of(pool, stream);
+        if (source.account == nullptr) return call();
+        Claim claim(*this, source, pooled_charge(bytes));
+        if (!claim) return CUDA_ERROR_OUT_OF_MEMORY;
+        const CUresult result = call();
+        if (result == CUDA_SUCCESS) claim.keep(blocks_, *pointer);
+        return result;
+    }
+
+    // Any memory with an address: linear or stream-ordered.
+    template <class Call>
+    CUresult free(CUdeviceptr pointer, Call call) {
+        return freed(blocks_, pointer, call);
+    }
+
+    template <class Handle, class Call>
+    CUresult free_array(Handle handle, Call call) {
+        return freed(arrays_, reinterpret_cast<std::uint64_t>(handle), call);
+    }
+
+    // cuMemCreate, cuMemRelease, cuMemRetainAllocationHandle, cuMemMap and cuMemUnmap.
+    template <class Call>
+    CUresult create(Physical::Handle* handle, std::size_t bytes, const CUmemAllocationProp* wanted,
+                    Call call) {
+        const Source source = source_of(wanted);
+        if (source.account == nullptr) return call();
+        Claim claim(*this, source, bytes);
+        if (!claim) return CUDA_ERROR_OUT_OF_MEMORY;
+        const CUresult result = call();
+        if (result == CUDA_SUCCESS) {
+            physical_.created(*handle, {source.device, bytes});
+            claim.keep();
+        }
+        return result;
+    }
+
+    template <class Call>
+    CUresult release(Physical::Handle handle, Call call) {
+        const Physical::Dropped dropped = physical_.drop(handle);
+        Otherwise undo([&] { physical_.undo(handle, dropped); });
+        const CUresult result = call();
+        if (result != CUDA_SUCCESS) return result;
+        undo.not_needed();
+        give(dropped);
+        return result;
+    }
+
+    template <class Call>
+    CUresult retain(const Physical::Handle* handle, Call call) {
+        const CUresult result = call();
+        if (result == CUDA_SUCCESS) physical_.hold(*handle);
+        return result;
+    }
+
+    template <class Call>
+    CUresult map(CUdeviceptr address, const Physical::Mapping& mapping, Call call) {
+        if (!physical_.hold(mapping.handle)) return call();
+        Otherwise undo([&] { give(physical_.drop(mapping.handle)); });
+        const CUresult result = call();
+        if (result != CUDA_SUCCESS) return result;
+        undo.not_needed();
+        physical_.mapped(address, mapping);
+        return result;
+    }
+
+    template <class Call>
+    CUresult unmap(CUdeviceptr address, std::size_t size, Call call) {
+        Physical::Mappings mappings = physical_.unmapped(address, size);
+        Otherwise undo([&] { physical_.undo(std::move(mappings)); });
+        const CUresult result = call();
+        if (result != CUDA_SUCCESS) return result;
+        undo.not_needed();
+        for (const auto& [at, mapping] : mappings) give(physical_.drop(mapping.handle));
+        return result;
+    }
+
+    void pool_made(CUmemoryPool pool, const CUmemLocation& location) {
+        pools_.made(pool, location);
+    }
+    void pool_destroyed(CUmemoryPool pool);
+
+    // A context that the program made, and the end of it: the driver has freed its memory, but not
+    // what is stream-ordered or made by cuMemCreate (measured: H100, driver 580.159.04).
+    void context_made(CUcontext context) { owners_.add(context); }
+    void context_ended(CUcontext context);
+    // Likewise of a primary context that was reset, or released for the last time.
+    void primary_ended(CUdevice device);
+
+    // What the program is told, in bytes: never more than the driver says.
+    void narrow_info(std::uint64_t& free, std::uint64_t& total);
+    void narrow_total(std::uint64_t& total, CUdevice device) const;
+
+    // Null: no quota.
+    Account* account(CUdevice device) const {
+        const auto index = static_cast<std::size_t>(device);
+        return device >= 0 && index < accounts_.size() ? accounts_[index].get() : nullptr;
+    }
+
+  private:
+    // What is charged for an allocation.
+    struct Source {
+        Account* account = nullptr;
+        CUdevice device = 0;
+        unsigned owner = 0;
+        unsigned pool = 0;
+    };
+
+    // A charge that is given back unless it is kept.
+    class Claim {
+      public:
+        Claim(Ledger& ledger, const Source& source, std::uint64_t bytes)
+            : ledger_(ledger), source_(source), bytes_(bytes), held_(ledger.take(source, bytes)) {}
+        ~Claim() {
+            if (held_) ledger_.give(source_, bytes_);
+        }
+        Claim(const Claim&) = delete;
+        Claim& operator=(const Claim&) = delete;
+        explicit operator bool() const { return held_; }
+        void keep() { held_ = false; }
+        void keep(Blocks& blocks, std::uint64_t key);
+
+      private:
+        Ledger& ledger_;
+        const Source source_;
+        const std::uint64_t bytes_;
+        bool held_;
+    };
+
+    template <class Handle, class Call>
+    CUresult counted(Blocks& blocks, Handle* handle, std::uint64_t charge, Call call) {
+        const Source source = source_here();
+        if (source.account == nullptr) return call();
+        Claim claim(*this, source, charge);
+        if (!claim) return CUDA_ERROR_OUT_OF_MEMORY;
+        const CUresult result = call();
+        if (result == CUDA_SUCCESS) claim.keep(blocks, key_of(*handle));
+        return result;
+    }
+
+    // What is done where the driver refuses, or the thread is cancelled inside of it.
+    template <class Undo>
+    class Otherwise {
+      public:
+        explicit Otherwise(Undo undo) : undo_(std::move(undo)) {}
+        ~Otherwise() {
+            if (needed_) undo_();
+        }
+        Otherwise(const Otherwise&) = delete;
+        Otherwise& operator=(const Otherwise&) = delete;
+        void not_needed() { needed_ = false; }
+
+      private:
+        Undo undo_;
+        bool needed_ = true;
+    };
+
+    template <class Call>
+    CUresult freed(Blocks& blocks, std::uint64_t key, Call call) {
+        const std::optional<Note> note = blocks.extract(key);
+        if (!note) return call();
+        Otherwise undo([&] { blocks.insert(key, *note); });
+        const CUresult result = call();
+        if (result != CUDA_SUCCESS) return result;
+        undo.not_needed();
+        give(*note);
+        return result;
+    }
+
+    static std::uint64_t key_of(CUdeviceptr pointer) { return pointer; }
+    static std::uint64_t key_of(const void* handle) {
+        return reinterpret_cast<std::uint64_t>(handle);
+    }
+    static std::uint64_t pooled_charge(std::uint64_t bytes) { return usual_pitch(bytes); }
+
+    std::size_t size() const { return accounts_.size(); }
+    Source source_here() const;
+    Source source_of(CUmemoryPool pool, CUstream stream);
+    Source source_of(const CUmemAllocationProp* wanted) const;
+    bool is_captured(CUstream stream) const;
+    bool take(const Source& source, std::uint64_t bytes);
+    bool try_take(const Source& source, std::uint64_t bytes);
+    void give(const Source& source, std::uint64_t bytes);
+    void give(Note note);
+    void give(const Physical::Dropped& dropped);
+    void correct(CUdeviceptr pointer, std::uint64_t charge);
+    void settle(CUdevice device);
+    void trim(CUdevice device);
+    void say(const Source& source, std::uint64_t bytes);
+
+    static constexpr std::size_t kBuckets = 2048;
+    static constexpr std::size_t kArrayBuckets = 64;
+
+    const Calls calls_;
+    const Accounts accounts_;
+    const std::function<void(const std::string&)> say_;
+    std::atomic<bool> said_{false};
+    Blocks blocks_{kBuckets};
+    Blocks arrays_{kArrayBuckets};
+    Physical physical_;
+    Owners owners_;
+    Pools pools_;
+    std::vector<Hoard> graphs_;  // by device
+    std::mutex settling_;
+};
+
+}  // namespace ration::cuda::quota

@@ -1,0 +1,45 @@
+#include "shim/cuda/quota/pools.h"
+
+#include "shim/host/undisturbed_lock.h"
+
+namespace ration::cuda::quota {
+
+unsigned Pools::find(CUmemoryPool handle) const {
+    const unsigned count = this->count();
+    for (unsigned i = 0; i < count; ++i) {
+        if (pools_[i].handle.load(std::memory_order_acquire) == handle) return i + 1;
+    }
+    return 0;
+}
+
+unsigned Pools::number(CUmemoryPool handle, CUdevice device) {
+    if (handle == nullptr) return 0;
+    if (const unsigned known = find(handle)) return known;
+    const host::UndisturbedLock lock(mutex_);
+    if (const unsigned known = find(handle)) return known;
+    const unsigned count = count_.load(std::memory_order_relaxed);
+    for (unsigned i = 0; i < kMost; ++i) {
+        Pool& pool = pools_[i];
+        const bool unused =
+            pool.handle.load(std::memory_order_relaxed) == nullptr && pool.hoard.charged() == 0;
+        if (!unused) continue;
+        pool.device.store(device, std::memory_order_relaxed);
+        pool.handle.store(handle, std::memory_order_release);
+        if (i == count) count_.store(count + 1, std::memory_order_release);
+        return i + 1;
+    }
+    return 0;
+}
+
+void Pools::made(CUmemoryPool handle, const CUmemLocation& location) {
+    const bool on_device = location.type == CU_MEM_LOCATION_TYPE_DEVICE;
+    number(handle, on_device ? location.id : kNoDevice);
+}
+
+unsigned Pools::destroyed(CUmemoryPool handle) {
+    const unsigned number = find(handle);
+    if (number != 0) (*this)[number].handle.store(nullptr, std::memory_order_release);
+    return number;
+}
+
+}  // namespace ration::cuda::quota

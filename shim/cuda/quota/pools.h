@@ -1,0 +1,45 @@
+// The pools of stream-ordered allocation, and the memory of graphs.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <mutex>
+
+#include "shim/cuda/api.h"
+#include "shim/cuda/quota/hoard.h"
+
+namespace ration::cuda::quota {
+
+// Numbers from 1, as Note has them.
+class Pools {
+  public:
+    static constexpr CUdevice kNoDevice = -1;  // of host memory, which no quota counts
+
+    struct Pool {
+        std::atomic<CUmemoryPool> handle{nullptr};  // null: destroyed, or never used
+        std::atomic<CUdevice> device{kNoDevice};
+        Hoard hoard;
+    };
+
+    // The pool's number. One that is not known is `device`'s. 0: there are too many.
+    unsigned number(CUmemoryPool handle, CUdevice device);
+
+    // As number(), for a pool that the program has just made.
+    void made(CUmemoryPool handle, const CUmemLocation& location);
+
+    // Its allocations live on. 0 if it is unknown.
+    unsigned destroyed(CUmemoryPool handle);
+
+    Pool& operator[](unsigned number) { return pools_[number - 1]; }
+    unsigned count() const { return count_.load(std::memory_order_acquire); }
+
+  private:
+    unsigned find(CUmemoryPool handle) const;
+
+    static constexpr unsigned kMost = 255;  // Note::pool
+    std::array<Pool, kMost> pools_;
+    std::atomic<unsigned> count_{0};
+    std::mutex mutex_;  // of adding
+};
+
+}  // namespace ration::cuda::quota
