@@ -16,9 +16,10 @@
 extern "C" {
 #endif
 
-/* Raised with every change of this file. An upgrade can put a new engine beside an old front that
- * is already mapped into a running job: the engine refuses a number that is not its own. */
-#define RATION_ENGINE_ABI 4u
+/* Raised with every change of this file, and of the rows in the midst of hooks.def, which number
+ * the hooks. An upgrade can put a new engine beside an old front that is already mapped into a
+ * running job: the engine refuses a number that is not its own. */
+#define RATION_ENGINE_ABI 5u
 
 #define RATION_ENGINE_FILE "libration-engine.so"
 #define RATION_ENGINE_ATTACH "ration_engine_attach"
@@ -31,14 +32,16 @@ typedef struct ration_front {
     uint32_t hook_count;
 
     /* The next definition of a hooked entry point after the front: the library's, or that of
-     * another preloaded library. NULL if the library has none, or is not loaded yet. */
+     * another preloaded library. NULL if the library has none, or is not loaded yet. Searched for
+     * by each call; waits for no lock of the loader's that is held while others run. */
     void* (*real)(uint32_t hook);
 
     /* Any other symbol of a library. NULL if it has none, or is not loaded yet. */
     void* (*find)(uint32_t library, const char* name);
 
-    /* After the decision: from now on calls of `hook` go to `target`; NULL means the real function.
-     * Threads that are inside the old target finish there. Waits for nobody. */
+    /* After the decision: from now on calls of `hook` go to `target`; NULL means the real function,
+     * which the front looks up at the next call. Threads that are inside the old target finish
+     * there. Waits for nobody. */
     void (*route)(uint32_t hook, void* target);
 
     /* Depth of a library's calls that this thread is inside of through a hook: a hook that finds it

@@ -150,6 +150,9 @@ void* engine::hook_function(Hook row) {
 #define CUDA_HOOK(symbol, family) \
     case Hook::symbol:            \
         return reinterpret_cast<void*>(&hook::symbol);
+#define CUDA_GREEN(symbol, family, ...)
+#define CUDA_STREAM(symbol, family, ...)
+#define CUDA_MEMORY(symbol, family, ...)
 #include "shim/preload/hooks.def"
         default:
             break;

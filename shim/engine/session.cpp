@@ -9,6 +9,7 @@
 
 #include "shim/cuda/admission.h"
 #include "shim/cuda/context_error.h"
+#include "shim/cuda/real.h"
 #include "shim/engine/driver_table.h"
 #include "shim/engine/hooks.h"
 #include "shim/engine/log.h"
@@ -72,9 +73,10 @@ Session::Session(const ration_front& front, Session* former, Findings findings)
       passed_over_(std::move(findings.passed_over)),
       overlay_(ruling_.plan.temporary, ruling_.plan.lasting),
       recorder_(ruling_.record) {
-    for (unsigned hook = 0; hook < kHookCount; ++hook) {
-        present_[hook] = library_of(hook) == Library::CUDA && front.real(hook) != nullptr;
-    }
+    cuda::look_up_by(front.real);
+    for_each_hook([&](Hook hook) {
+        present_[static_cast<unsigned>(hook)] = front.real(static_cast<uint32_t>(hook)) != nullptr;
+    });
     code_ = ruling_.code;
     if (ruling_.kind == Ruling::Kind::kRefused) stage_ = Stage::kRefused;
     if (ruling_.kind == Ruling::Kind::kConfined) stage_ = Stage::kWaiting;
@@ -95,10 +97,10 @@ void Session::begin(const ration_front& front) {
     if (former != nullptr) former->take_back_in_child();
     std::unique_ptr<Session> session(new Session(front, former, find_out()));
     std::array<void*, kHookCount> targets{};
-    for (unsigned hook = 0; hook < kHookCount; ++hook) {
-        const bool hooked = session->stage_ != Stage::kUntouched && session->present_[hook];
-        targets[hook] = hooked ? hook_function(static_cast<Hook>(hook)) : nullptr;
-    }
+    session->for_each_hook([&](Hook hook) {
+        const bool hooked = session->stage_ != Stage::kUntouched && session->has(hook);
+        targets[static_cast<unsigned>(hook)] = hooked ? hook_function(hook) : nullptr;
+    });
     const auto commit = [](void* ours) { static_cast<Session*>(ours)->commit(); };
     if (front.install(kNvidia, targets.data(), commit, session.get()) == 0) return;
     session.release()->announce();
@@ -169,9 +171,7 @@ void Session::route(Hook hook, bool to_us) const {
 }
 
 void Session::route_all(bool to_us) const {
-    for (unsigned hook = 0; hook < kHookCount; ++hook) {
-        if (library_of(hook) == Library::CUDA) route(static_cast<Hook>(hook), to_us);
-    }
+    for_each_hook([&](Hook hook) { route(hook, to_us); });
 }
 
 // Where the thread is cancelled, too, the environment is taken back.

@@ -94,6 +94,15 @@ class Session {
         int* const depth_;
     };
 
+    // Whether the plan hooks the rows of a group of CUDA's. Of the others nothing is looked up.
+    bool hooks(Group group) const { return group == Group::kCourse; }
+    template <class Visit>
+    void for_each_hook(Visit visit) const {
+        for (unsigned row = 0; row < kHookCount; ++row) {
+            const auto hook = static_cast<Hook>(row);
+            if (library_of(hook) == Library::CUDA && hooks(group_of(hook))) visit(hook);
+        }
+    }
     bool has(Hook hook) const { return present_[static_cast<unsigned>(hook)]; }
     bool passes_through() const;
     void take_back_in_child();

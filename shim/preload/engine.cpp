@@ -12,7 +12,7 @@
 #include "shim/preload/front.h"
 #include "shim/preload/libc.h"
 #include "shim/preload/objects.h"
-#include "shim/preload/typed.h"
+#include "shim/preload/signatures.h"
 
 namespace ration::front {
 namespace {
@@ -27,7 +27,8 @@ constexpr ration_front kFront = {
     .hook_count = kHookCount,
     .real = [](uint32_t hook) { return hook < kHookCount ? real(Hook{hook}) : nullptr; },
     .find = [](uint32_t library, const char* name) -> void* {
-        return library < kLibraryCount ? objects::definition_in(Library{library}, name) : nullptr;
+        return library < kLibraryCount ? objects::definition_in(static_cast<Library>(library), name)
+                                       : nullptr;
     },
     .route = [](uint32_t hook, void* function) { route(hook, function); },
     .depth = [](uint32_t library) { return &depths[library < kLibraryCount ? library : 0]; },

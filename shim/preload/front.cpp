@@ -4,25 +4,25 @@
 #include <sys/auxv.h>
 
 #include <atomic>
+#include <type_traits>
 
 #include "shim/host/generation.h"
 #include "shim/host/undisturbed.h"
 #include "shim/preload/decision.h"
 #include "shim/preload/engine.h"
+#include "shim/preload/kernel_calls.h"
 #include "shim/preload/libc.h"
 #include "shim/preload/objects.h"
-#include "shim/preload/typed.h"
+#include "shim/preload/signatures.h"
+#include "shim/preload/stand_ins.h"
 #include "shim/preload/unforked.h"
 
-// Jumped through by the exported symbols (stubs.S), one entry a hook. A slot holds Typed::undecided
-// until the decision, then whatever the calls are to reach.
-// Plain pointers with plain initialisers, so that no compiler makes a constructor of them.
+// Jumped through by the exported symbols (stubs.S), one entry a hook. Zero, as all begin: resolved
+// at the first call or look-up, which decides if nobody has, and then is the library's own function
+// where the decision left it at that. So a process pays for none that it does not use.
 extern "C" {
 extern void* ration_slots[ration::kHookCount];
-void* ration_slots[ration::kHookCount] = {
-#define HOOK(library, symbol, family) (void*)ration::front::Typed<ration::Hook::symbol>::undecided,
-#include "shim/preload/hooks.def"
-};
+void* ration_slots[ration::kHookCount];
 }
 
 namespace ration::front {
@@ -31,51 +31,12 @@ namespace {
 std::atomic_ref<void*> slot(unsigned hook) { return std::atomic_ref<void*>(ration_slots[hook]); }
 std::atomic_ref<void*> slot(Hook hook) { return slot(static_cast<unsigned>(hook)); }
 
-struct Fallbacks {
-    void* undecided;
-    void* no_library;
-    void* not_in_library;
-    void* refused;
-};
-
-template <Hook hook>
-constexpr Fallbacks fallbacks_of() {
-    using T = Typed<hook>;
-    return {reinterpret_cast<void*>(T::undecided), reinterpret_cast<void*>(T::no_library),
-            reinterpret_cast<void*>(T::not_in_library), reinterpret_cast<void*>(T::refused)};
-}
-
-Fallbacks fallbacks(unsigned hook) {
-    switch (static_cast<Hook>(hook)) {
-#define HOOK(library, symbol, family) \
-    case Hook::symbol:                \
-        return fallbacks_of<Hook::symbol>();
-#include "shim/preload/hooks.def"
-    }
-    return {};
-}
-
-// The real function where it need not be called by way of us, which is nearly everywhere.
-void* until_it_succeeds(Hook hook, void* function) {
-    switch (hook) {
-        case Hook::cuInit:
-            return reinterpret_cast<void*>(&Typed<Hook::cuInit>::until_it_succeeds);
-        case Hook::hipInit:
-            return reinterpret_cast<void*>(&Typed<Hook::hipInit>::until_it_succeeds);
-        case Hook::hsa_init:
-            return reinterpret_cast<void*>(&Typed<Hook::hsa_init>::until_it_succeeds);
-        default:
-            return function;
-    }
-}
-
 // What a look-up of the program met; preferred over a search, because it is what the program would
 // have called without us.
 std::atomic<void*> remembered[kRowCount];
-// What was found by a search, valid until the next object is unloaded.
-objects::Cached searched[kRowCount];
-// Where the calls of a hook go that needs no function of the engine.
-std::atomic<void*> at_rest[kHookCount];
+// Of the rows that the front answers by itself, which are called hundreds of times: what a search
+// found. Such a library may have been unloaded since.
+std::atomic<void*> searched[kRowCount - kHookCount];
 
 struct OfVendor {
     Decision decision;
@@ -87,6 +48,14 @@ OfVendor& of(Vendor vendor) { return vendors[static_cast<unsigned>(vendor)]; }
 // The generation of the process in which this thread is deciding on a vendor. Initial-exec: see
 // engine.cpp.
 __attribute__((tls_model("initial-exec"))) thread_local uint32_t deciding[2] = {};
+
+// Puts a resting place into a slot, and returns what calls are to reach: another thread may have
+// been first, or the engine.
+void* fill(Hook hook, void* function) {
+    void* const place = until_it_succeeds(hook, function);
+    void* held = nullptr;
+    return slot(hook).compare_exchange_strong(held, place) ? place : held;
+}
 
 template <class Visit>
 void for_each_hook_of(Vendor vendor, Visit visit) {
@@ -105,13 +74,16 @@ void pin(Vendor vendor) {
     }
 }
 
-void* resting_place(unsigned hook) {
-    if (void* const function = real(hook)) {
-        return until_it_succeeds(static_cast<Hook>(hook), function);
+// Where calls go that need no function of the engine; never null. Into the slot, too, once that is
+// decided: but HIP may load HSA late, and a call finds it then.
+void* resting_place(Hook hook, const void* caller) {
+    void* place = real(hook);
+    if (place == nullptr && !objects::is_loaded(library_of(hook))) {
+        void* const stub = stub_of(static_cast<unsigned>(hook), caller);
+        return stub != nullptr ? stub : no_library(library_of(hook));
     }
-    // HIP may load HSA late: a call finds it then.
-    return objects::is_loaded(library_of(hook)) ? fallbacks(hook).not_in_library
-                                                : fallbacks(hook).undecided;
+    if (place == nullptr) place = not_in_library(library_of(hook));
+    return of(vendor_of(hook)).decision.made() ? fill(hook, place) : place;
 }
 
 // Without a claim or a lock on anything, since the loader is called here: another thread may hold
@@ -141,17 +113,17 @@ bool stands_for(unsigned row, const void* address) {
     return objects::is_in(library_of(row), address) || objects::loaded_at_start(address);
 }
 
+// No loader's lock is waited for: whoever holds it, in a constructor, may wait for this thread.
 void* real(unsigned row) {
-    if (row < kHookCount && library_of(row) == Library::LIBC) return next_ioctl();
+    if (library_of(row) == Library::LIBC) return next_ioctl();
     if (void* const known = remembered[row]) return known;
-    if (void* const known = searched[row].get()) return known;
-    const uint32_t unloaded = objects::unloaded_so_far();
-    void* found = libc::next_in_scope(kHookRows[row].symbol);
-    if (found == nullptr) libc::clear_error();
-    if (found == nullptr || !stands_for(row, found)) {
-        found = objects::definition_in(library_of(row), kHookRows[row].symbol);
+    const char* const name = kHookRows[row].symbol;
+    if (row < kHookCount) return objects::definition_behind_us(library_of(row), name);
+    std::atomic<void*>& cached = searched[row - kHookCount];
+    void* found = cached;
+    if (found == nullptr || objects::definition_beside(found, name) != found) {
+        cached = found = objects::definition_behind_us(library_of(row), name);
     }
-    searched[row].set(found, unloaded);
     return found;
 }
 
@@ -174,26 +146,21 @@ void remember(unsigned row, void* address) {
 bool install(Vendor vendor, const Installation& installation) {
     OfVendor& decided = of(vendor);
     if (decided.decision.made()) return false;
-    void* rest[kHookCount] = {};
-    for_each_hook_of(vendor, [&](unsigned hook) { rest[hook] = resting_place(hook); });
     const host::HeldSignals held(host::HeldSignals::Which::kAll);
     if (!decided.decision.first()) return false;
     decided.refusal_code = installation.code;
     if (installation.commit != nullptr) installation.commit(installation.state);
     for_each_hook_of(vendor, [&](unsigned hook) {
         void* target = installation.targets != nullptr ? installation.targets[hook] : nullptr;
-        if (installation.code != 0) target = fallbacks(hook).refused;
-        at_rest[hook] = rest[hook];
-        slot(hook).store(target != nullptr ? target : rest[hook], std::memory_order_release);
+        if (installation.code != 0) target = refused(library_of(hook));
+        slot(hook).store(target, std::memory_order_release);
     });
     decided.decision.done();
     return true;
 }
 
 void route(uint32_t hook, void* function) {
-    if (hook >= kHookCount) return;
-    void* const target = function != nullptr ? function : at_rest[hook].load();
-    if (target != nullptr) slot(hook).store(target, std::memory_order_release);
+    if (hook < kHookCount) slot(hook).store(function, std::memory_order_release);
 }
 
 void replace(Hook hook, void* before, void* after) {
@@ -226,25 +193,51 @@ void decide(Hook hook) {
 }
 
 void* target(Hook hook, const void* caller) {
-    const auto index = static_cast<unsigned>(hook);
-    void* const now = slot(index).load(std::memory_order_acquire);
-    if (now != fallbacks(index).undecided) return now;
-    // Undecided still: the deciding thread itself, or no library is loaded, or one that was loaded
-    // after the decision.
-    if (void* const function = real(hook)) {
-        if (of(vendor_of(hook)).decision.made()) {
-            replace(hook, now, until_it_succeeds(hook, function));
-        }
-        return function;
-    }
-    if (objects::is_loaded(library_of(hook))) return fallbacks(index).not_in_library;
-    void* const stub = stub_of(index, caller);
-    return stub != nullptr ? stub : fallbacks(index).no_library;
+    void* const now = slot(hook).load(std::memory_order_acquire);
+    return now != nullptr ? now : resting_place(hook, caller);
 }
 
 void* hand_out(unsigned row, void* address) {
-    const bool direct = row < kHookCount && slot(row).load(std::memory_order_acquire) == address;
-    return direct ? address : exported(row);
+    if (row >= kHookCount) return exported(row);
+    const auto hook = static_cast<Hook>(row);
+    void* held = slot(hook).load(std::memory_order_acquire);
+    if (held == nullptr && of(vendor_of(hook)).decision.made()) held = fill(hook, real(hook));
+    return held == address ? address : exported(row);
 }
 
 }  // namespace ration::front
+
+namespace {
+
+// The jumps keep the registers that pass integers and pointers while a slot is resolved (stubs.S),
+// and none that passes a floating-point number. What is passed as a structure is named here,
+// because its members cannot be asked for.
+template <class Argument>
+constexpr bool kInGeneralRegister =
+    !std::is_floating_point_v<Argument> &&
+    (!std::is_class_v<Argument> || std::is_same_v<Argument, ration::amd::HsaAgent>);
+template <class Function>
+constexpr bool kInGeneralRegisters = false;
+template <class Result, class... Arguments>
+constexpr bool kInGeneralRegisters<Result (*)(Arguments...)> = (kInGeneralRegister<Arguments> &&
+                                                                ...);
+#define HOOK(library, symbol, family) \
+    static_assert(kInGeneralRegisters<ration::Signature<ration::Hook::symbol>::Pointer>);
+#include "shim/preload/hooks.def"
+
+}  // namespace
+
+// What a jump whose slot is zero goes to, called by stubs.S with the hook's number and its caller.
+// ioctl serves programs without a GPU too, and only its own function tells for which requests a
+// decision is due.
+extern "C" void* ration_reach(uint32_t number, const void* caller) {
+    using namespace ration;
+    const auto hook = static_cast<Hook>(number);
+    if (number >= kHookCount) return front::next_ioctl();
+    if (hook == Hook::ioctl) return reinterpret_cast<void*>(&front::undecided_ioctl);
+    const int saved_errno = errno;
+    front::decide(hook);
+    void* const target = front::target(hook, caller);
+    errno = saved_errno;
+    return target;
+}

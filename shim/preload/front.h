@@ -10,8 +10,8 @@ namespace ration::front {
 // once, in a thread that is itself deciding. Cheap once it is made.
 bool decide(Vendor vendor);
 
-// The same for the vendor of `hook`, if its library is there. Called by the first call through any
-// slot of the vendor.
+// The same for the vendor of `hook`, if its library is there. Called by each call through a slot
+// that is zero.
 void decide(Hook hook);
 
 // What a decision makes of the process.
@@ -30,7 +30,8 @@ bool install(Vendor vendor, const Installation& installation);
 void* target(Hook hook, const void* caller);
 
 // The function after libration.so that `row` stands for: the library's, or that of another library
-// which was loaded at start. Null if there is none.
+// which was loaded at start. Null if there is none. Waits for no lock of the loader's that a thread
+// may hold for long.
 void* real(unsigned row);
 inline void* real(Hook hook) { return real(static_cast<unsigned>(hook)); }
 
@@ -56,13 +57,11 @@ void* exported(unsigned row);
 // True under AT_SECURE: nothing of the environment may be believed and nothing is done.
 bool secure();
 
-// Sends calls of `hook` to `function`; null means the real one. Any thread, at any time.
+// Sends calls of `hook` to `function`; null means the real one, from the next call on. Any thread,
+// at any time.
 void route(std::uint32_t hook, void* function);
 
 // Puts `after` in the place of `before`, if the slot still holds that.
 void replace(Hook hook, void* before, void* after);
-
-// Index of `name` in kHookRows, or -1. Exact names only.
-int row_of(const char* name);
 
 }  // namespace ration::front

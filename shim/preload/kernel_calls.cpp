@@ -7,21 +7,11 @@
 #include "shim/preload/objects.h"
 #include "shim/preload/signatures.h"
 
-extern "C" {
-
 // Jumped through by the exported ioctl (stubs.S) for all requests but those of type 'K' with a
-// size. A plain pointer with a plain initialiser, so that no compiler makes a constructor of it.
-extern const char ration_first_ioctl[];
+// size. Zero until the first one.
+extern "C" {
 extern void* ration_next_ioctl;
-void* ration_next_ioctl = const_cast<char*>(ration_first_ioctl);
-
-// Called once, by the first ioctl of the process, which may be a sanitizer's before it is ready,
-// or stand in a signal handler.
-void* ration_find_ioctl() {
-    void* const next = ration::objects::next_definition("ioctl");
-    __atomic_store_n(&ration_next_ioctl, next, __ATOMIC_RELAXED);
-    return next;
-}
+void* ration_next_ioctl;
 }
 
 namespace ration::front {
@@ -39,9 +29,15 @@ bool is_kfds(int descriptor, unsigned long request) {
 
 }  // namespace
 
+// The first ioctl of the process comes here, which may be a sanitizer's before it is ready, or
+// stand in a signal handler.
 void* next_ioctl() {
-    void* const known = __atomic_load_n(&ration_next_ioctl, __ATOMIC_RELAXED);
-    return known != ration_first_ioctl ? known : ration_find_ioctl();
+    void* next = __atomic_load_n(&ration_next_ioctl, __ATOMIC_RELAXED);
+    if (next == nullptr) {
+        next = objects::next_definition("ioctl");
+        __atomic_store_n(&ration_next_ioctl, next, __ATOMIC_RELAXED);
+    }
+    return next;
 }
 
 int undecided_ioctl(int descriptor, unsigned long request, void* argument) {

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "shim/host/undisturbed.h"
+#include "shim/preload/objects.h"
 #include "shim/preload/unforked.h"
 
 namespace ration::objects {
@@ -42,6 +43,27 @@ Iterate loaders_own_walk() {
         known.store(found, std::memory_order_relaxed);
     }
     return found;
+}
+
+// What _dl_find_object fills in, as far as it is read here, and room for the rest (<dlfcn.h>; older
+// headers have none).
+struct FoundObject {
+    unsigned long long flags;
+    void* begin;
+    void* end;
+    const link_map* map;
+    unsigned long long more[16];
+};
+using FindObject = int (*)(void* address, FoundObject* found);
+
+FindObject loaders_own_find() {
+    static std::atomic<FindObject> known{nullptr};
+    static std::atomic<bool> asked{false};
+    if (!asked.load(std::memory_order_acquire)) {
+        known = reinterpret_cast<FindObject>(next_definition("_dl_find_object"));
+        asked.store(true, std::memory_order_release);
+    }
+    return known.load(std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -87,6 +109,23 @@ void walk(Visit visit, void* data) {
             return self.visit(Mapped(*info), self.data) ? 1 : 0;
         },
         &visitor);
+}
+
+bool visit_object_at(const void* address, void (*visit)(const ElfObject& object, void* data),
+                     void* data) {
+    if (const FindObject find = loaders_own_find()) {
+        FoundObject found{};
+        if (find(const_cast<void*>(address), &found) != 0) return false;
+        visit(ElfObject(found.map->l_addr, found.map->l_ld), data);
+        return true;
+    }
+    bool visited = false;
+    walk([&](const Mapped& object) {
+        visited = object.contains(address);
+        if (visited) visit(object.object(), data);
+        return visited;
+    });
+    return visited;
 }
 
 void* libc_definition(const char* symbol) {

@@ -18,16 +18,14 @@ class Mapped {
     explicit Mapped(const dl_phdr_info& info) : info_(info) {}
 
     const char* name() const { return info_.dlpi_name; }
-    unsigned long long unloaded_so_far() const { return info_.dlpi_subs; }
     void* function(const char* symbol) const { return object().function(symbol); }
     const char* soname() const { return object().soname(); }
     bool is(Library library) const { return is_soname_of(library, soname()); }
     bool is_ours() const { return contains(reinterpret_cast<const void*>(&is_soname_of)); }
     bool contains(const void* address) const;
-
-  private:
     ElfObject object() const;
 
+  private:
     const dl_phdr_info& info_;
 };
 
@@ -55,6 +53,21 @@ bool walk_up_to_libc(Function visit) {
         if (is_soname_of(Library::LIBC, ElfObject(map->l_addr, map->l_ld).soname())) break;
     }
     return false;
+}
+
+// The object whose memory `address` lies in, which somebody must be using: it is not held. False if
+// there is none. Takes no lock and does not depend on the number of objects where the loader can do
+// that
+// (_dl_find_object(3), glibc 2.35); else by a walk.
+bool visit_object_at(const void* address, void (*visit)(const ElfObject& object, void* data),
+                     void* data);
+
+template <class Function>
+bool visit_object_at(const void* address, Function function) {
+    return visit_object_at(
+        address,
+        [](const ElfObject& object, void* data) { (*static_cast<Function*>(data))(object); },
+        &function);
 }
 
 // A function of libc itself, whatever interposes it: a sanitizer's, say, which is not ready yet

@@ -8,9 +8,11 @@
 
 #include "shim/preload/front.h"
 #include "shim/preload/libc.h"
+#include "shim/preload/loader_list.h"
 #include "shim/preload/objects.h"
-#include "shim/preload/text.h"
-#include "shim/preload/typed.h"
+#include "shim/preload/rows.h"
+#include "shim/preload/signatures.h"
+#include "shim/preload/stand_ins.h"
 
 namespace ration::front {
 namespace {
@@ -39,7 +41,7 @@ void* ioctl_for_program(unsigned row, void* address) {
 
 // dlsym for the names of hooks.def, called in place of libc's by the jump in stubs.S.
 void* look_up(void* handle, const char* name) {
-    const auto row = static_cast<unsigned>(row_of(name));
+    const auto row = static_cast<unsigned>(kRowsBySymbol.find(name));
     void* address = libc::real_dlsym()(handle, name);
     if (library_of(row) == Library::LIBC) return ioctl_for_program(row, address);
     // A search of the global scope met ourselves. Without us it would have gone on.
@@ -52,7 +54,7 @@ void* look_up(void* handle, const char* name) {
 // would call itself through us without end.
 void* look_up_by_itself(void* handle, const char* name) {
     void* const address = libc::real_dlsym()(handle, name);
-    const auto row = static_cast<unsigned>(row_of(name));
+    const auto row = static_cast<unsigned>(kRowsBySymbol.find(name));
     return address == exported(row) ? objects::definition_in(library_of(row), name) : address;
 }
 
@@ -60,13 +62,14 @@ void* look_up_by_itself(void* handle, const char* name) {
 // `address`. Name and address must both agree: a driver may fold entry points of one body but
 // different signatures into one address.
 int row_behind(const char* symbol, const void* address) {
-    for (unsigned row = 0; row < kRowCount; ++row) {
-        if (text::equal(kHookRows[row].family, symbol) &&
-            objects::definition_beside(address, kHookRows[row].symbol) == address) {
-            return static_cast<int>(row);
-        }
-    }
-    return -1;
+    if (kRowsByFamily.find(symbol) < 0) return -1;
+    int found = -1;
+    objects::visit_object_at(address, [&](const objects::ElfObject& object) {
+        found = kRowsByFamily.find(symbol, [&](unsigned row) {
+            return object.function(kHookRows[row].symbol) == address;
+        });
+    });
+    return found;
 }
 
 void swap(const char* symbol, void** function) {
@@ -91,8 +94,8 @@ auto get_proc_address(Call own, const char* symbol, void** function, Rest... res
     auto* const real_function = reinterpret_cast<Function>(next);
     using Result = decltype(real_function(symbol, function, rest...));
     if (real_function == nullptr) {
-        const Answers answers = answers_of(library);
-        return static_cast<Result>(not_in_library ? answers.not_in_library : answers.no_library);
+        return static_cast<Result>(not_in_library ? not_in_library_code(library)
+                                                  : no_library_code(library));
     }
     const Result result = real_function(symbol, function, rest...);
     if (result == Result{} && symbol != nullptr && function != nullptr && *function != nullptr &&
@@ -109,13 +112,6 @@ consteval unsigned row(std::string_view name) {
     unsigned found = 0;
     while (kHookRows[found].symbol != name) ++found;
     return found;
-}
-
-int row_of(const char* name) {
-    for (unsigned row = 0; row < kRowCount; ++row) {
-        if (text::equal(kHookRows[row].symbol, name)) return static_cast<int>(row);
-    }
-    return -1;
 }
 
 }  // namespace ration::front
@@ -153,7 +149,7 @@ void* ration_route_dlsym(void* handle, const char* name, const void* caller) {
     using namespace ration;
     void* const next = reinterpret_cast<void*>(libc::real_dlsym());
     if (next == nullptr || name == nullptr || handle == RTLD_NEXT) return next;
-    const int row = front::row_of(name);
+    const int row = front::kRowsBySymbol.find(name);
     if (row < 0 || front::secure()) return next;
     const Library library = library_of(static_cast<unsigned>(row));
     if (library == Library::LIBC && objects::definition_beside(caller, name) != nullptr) {

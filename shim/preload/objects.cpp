@@ -82,6 +82,14 @@ unsigned count_at_start() {
     return last + 1;
 }
 
+// What was loaded at start does not change. With the list held.
+unsigned loaded_at_start_count() {
+    static std::atomic<unsigned> known{0};
+    unsigned count = known.load(std::memory_order_relaxed);
+    if (count == 0) known.store(count = count_at_start(), std::memory_order_relaxed);
+    return count;
+}
+
 }  // namespace
 
 void* next_definition(const char* name) {
@@ -104,11 +112,7 @@ void* next_definition(const char* name) {
 
 void* definition_beside(const void* address, const char* name) {
     void* definition = nullptr;
-    walk([&](const Mapped& object) {
-        if (!object.contains(address)) return false;
-        definition = object.function(name);
-        return true;
-    });
+    visit_object_at(address, [&](const ElfObject& object) { definition = object.function(name); });
     return definition;
 }
 
@@ -122,6 +126,21 @@ void* definition_in(Library library, const char* name) {
     return definition;
 }
 
+void* definition_behind_us(Library library, const char* name) {
+    void* behind_us = nullptr;
+    void* in_library = nullptr;
+    bool ours_seen = false;
+    unsigned position = 0;
+    walk([&](const Mapped& object) {
+        const bool at_start = position++ < loaded_at_start_count();
+        if (at_start && ours_seen) behind_us = object.function(name);
+        ours_seen = ours_seen || object.is_ours();
+        if (in_library == nullptr && object.is(library)) in_library = object.function(name);
+        return behind_us != nullptr || (!at_start && in_library != nullptr);
+    });
+    return behind_us != nullptr ? behind_us : in_library;
+}
+
 void* other_definition(const char* name) {
     void* definition = nullptr;
     walk([&](const Mapped& object) {
@@ -131,42 +150,13 @@ void* other_definition(const char* name) {
 }
 
 bool loaded_at_start(const void* address) {
-    static std::atomic<unsigned> count{0};  // what was loaded at start does not change
     unsigned position = 0;
     bool at_start = false;
     walk([&](const Mapped& object) {
-        if (count == 0) count = count_at_start();
-        if (position++ >= count) return true;
+        if (position++ >= loaded_at_start_count()) return true;
         return at_start = object.contains(address);
     });
     return at_start;
-}
-
-uint32_t unloaded_so_far() {
-    uint32_t unloaded = 0;
-    walk([&](const Mapped& object) {
-        unloaded = static_cast<uint32_t>(object.unloaded_so_far());
-        return true;
-    });
-    return unloaded;
-}
-
-namespace {
-constexpr unsigned kAddressBits = 48;
-constexpr uint64_t tag(uint32_t unloaded) { return uint64_t{unloaded} << kAddressBits; }
-}  // namespace
-
-void* Cached::get() const {
-    const uint64_t word = word_.load(std::memory_order_acquire);
-    const uint64_t address = word & ((uint64_t{1} << kAddressBits) - 1);
-    if (address == 0 || (word ^ address) != tag(unloaded_so_far())) return nullptr;
-    return reinterpret_cast<void*>(address);
-}
-
-void Cached::set(void* address, uint32_t unloaded_before) {
-    const auto number = reinterpret_cast<uint64_t>(address);
-    const bool fits = number >> kAddressBits == 0;
-    word_.store(fits ? number | tag(unloaded_before) : 0, std::memory_order_release);
 }
 
 bool is_loaded(Library library) {
@@ -177,11 +167,8 @@ bool is_loaded(Library library) {
 
 bool is_in(Library library, const void* address) {
     bool inside = false;
-    walk([&](const Mapped& object) {
-        if (!object.contains(address)) return false;
-        inside = object.is(library);
-        return true;
-    });
+    visit_object_at(
+        address, [&](const ElfObject& object) { inside = is_soname_of(library, object.soname()); });
     return inside;
 }
 

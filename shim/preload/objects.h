@@ -5,10 +5,6 @@
 // the dlsym that it interposes in the first place.
 #pragma once
 
-#include <stdint.h>
-
-#include <atomic>
-
 #include "shim/preload/hooks.h"
 
 namespace ration::objects {
@@ -17,13 +13,19 @@ namespace ration::objects {
 // dlsym(RTLD_NEXT) answers for objects that were loaded at start. Null if there is none.
 void* next_definition(const char* name);
 
-// Definition of `name` in the object whose text contains `address`. Null if it has none.
+// Definition of `name` in the object whose text contains `address`, which somebody must be using.
+// Null if it has none.
 void* definition_beside(const void* address, const char* name);
 
 // Definition of `name` in a library, wherever it was loaded: in a plugin's own scope
 // (RTLD_LOCAL) too. Null if the library is not loaded or has no such symbol. Where a process has
 // two of them (two ROCm installations), the first.
 void* definition_in(Library library, const char* name);
+
+// First definition of `name` behind libration.so in an object that was loaded at start, else that
+// of the library: what the program's call would have reached, had it been linked. Null if there is
+// none.
+void* definition_behind_us(Library library, const char* name);
 
 // First definition of `name` in any object but libration.so, wherever it was loaded. Null if there
 // is none.
@@ -33,25 +35,9 @@ void* other_definition(const char* name);
 // goes: the program, what is preloaded, and what they need.
 bool loaded_at_start(const void* address);
 
-// How many objects have been unloaded in the life of this process. An address in one that was there
-// is valid as long as this stays.
-uint32_t unloaded_so_far();
-
-// An address in a loaded object, kept until an object is unloaded. Zero-initialised.
-class Cached {
-  public:
-    void* get() const;  // null: none, or no longer
-    void set(void* address, uint32_t unloaded_before);
-
-  private:
-    // One word, so that no thread sees one half of it: the count's lower 16 bits, and an address of
-    // user space, which is of 48 bits unless a program asks the kernel for more.
-    std::atomic<uint64_t> word_{0};
-};
-
 bool is_loaded(Library library);
 
-// True if `address` lies in such a library.
+// True if `address` lies in such a library; somebody must be using it.
 bool is_in(Library library, const void* address);
 
 // Writes the SONAME of the library that is loaded. False if there is none or it does not fit.

@@ -2,9 +2,16 @@
  *
  * In assembly because all must leave the stack and the arguments exactly as the program set them, in
  * unoptimised builds too: dlsym's behaviour depends on its return address, by which the loader knows
- * the caller (RTLD_NEXT, RTLD_DEFAULT), and ioctl takes what its caller passed, whatever that is. The
- * first ioctl of a process has to find the next one before it jumps there: it keeps all registers that
- * pass integers and pointers. (None passes a floating-point number, so those are not kept.)
+ * the caller (RTLD_NEXT, RTLD_DEFAULT), and ioctl takes what its caller passed, whatever that is.
+ *
+ * A jump whose slot is zero goes to ration_unresolved with the hook's number. That keeps all registers
+ * that pass integers and pointers, and the number of vector registers that a variadic call passes in al,
+ * has ration_reach say where the call is to go, and jumps there. The vector registers are not kept: no
+ * hook takes a floating-point number (front.cpp has the compiler see to that), nor does any request of
+ * ioctl.
+ *
+ * All jumps are STUB_SIZE bytes apart, by which exported.cpp finds them; ioctl's, which is longer, is the
+ * last.
  *
  * ioctl serves every program, not those with a GPU alone: requests of another type than 'K' (bits 8 to
  * 15 of the number, asm-generic/ioctl.h) leave by the next ioctl's address, and so do those without a
@@ -12,59 +19,60 @@
  * take one without for a structure of zeroes, by which no queue can be had.
  */
 #define SIZE_BITS 0x3fff0000
+#define STUB_SIZE 32
+#define NEXT_IOCTL 0xffff               /* in place of a hook's number */
 
-#if defined(__CET__)
-#include <cet.h>
-#else
-#define _CET_ENDBR
-#endif
+        .section .rodata
+        .globl  ration_stub_size
+        .hidden ration_stub_size
+        .p2align 2
+ration_stub_size:
+        .long   STUB_SIZE
 
         .text
         .set    hook_index, 0
+        .globl  ration_stubs
+        .hidden ration_stubs
+        .hidden ration_slots
+        .hidden ration_next_ioctl
 
 #if defined(__x86_64__)
 
-.macro JUMP symbol
-        .globl  \symbol
-        .type   \symbol, @function
-        .p2align 4
-\symbol:
-        .cfi_startproc
-        _CET_ENDBR
-        jmp     *ration_slots + 8 * hook_index(%rip)
-        .cfi_endproc
-        .size   \symbol, . - \symbol
-        .set    hook_index, hook_index + 1
+#if defined(__CET__)
+#include <cet.h>
+#define LANDING_PAD _CET_ENDBR
+#else
+#define LANDING_PAD
+#endif
+
+.macro LEAVE_BY slot, number
+        movq    \slot(%rip), %r11       /* not rax: al belongs to a variadic call */
+        testq   %r11, %r11
+        jz      9f
+        jmp     *%r11
+9:      movl    $\number, %r11d
+        jmp     ration_unresolved
 .endm
 
-.macro IOCTL symbol
-        .globl  \symbol
-        .type   \symbol, @function
-        .p2align 4
-\symbol:
-        .cfi_startproc
-        _CET_ENDBR
-        movl    %esi, %r11d             /* not rax: al belongs to a variadic call */
+.macro LEAVE_BY_SLOT
+        LEAVE_BY ration_slots+8*hook_index, hook_index
+.endm
+
+.macro LEAVE_IOCTL
+        movl    %esi, %r11d
         shrl    $8, %r11d
         cmpb    $'K', %r11b
         je      1f
-2:      jmp     *ration_next_ioctl(%rip)
+2:      LEAVE_BY ration_next_ioctl, NEXT_IOCTL
 1:      testl   $SIZE_BITS, %esi
         jz      2b
-        jmp     *ration_slots + 8 * hook_index(%rip)
-        .cfi_endproc
-        .size   \symbol, . - \symbol
-        .set    hook_index, hook_index + 1
+        LEAVE_BY_SLOT
 .endm
 
-/* What ration_next_ioctl holds until the first call. */
-        .globl  ration_first_ioctl
-        .hidden ration_first_ioctl
-        .type   ration_first_ioctl, @function
+        .type   ration_unresolved, @function
         .p2align 4
-ration_first_ioctl:
+ration_unresolved:
         .cfi_startproc
-        _CET_ENDBR
         pushq   %rdi
         .cfi_adjust_cfa_offset 8
         pushq   %rsi
@@ -79,7 +87,9 @@ ration_first_ioctl:
         .cfi_adjust_cfa_offset 8
         pushq   %rax                    /* the seventh: the stack is aligned for a call */
         .cfi_adjust_cfa_offset 8
-        call    ration_find_ioctl
+        movl    %r11d, %edi
+        movq    56(%rsp), %rsi          /* the return address: who calls */
+        call    ration_reach
         movq    %rax, %r11
         popq    %rax
         .cfi_adjust_cfa_offset -8
@@ -97,14 +107,14 @@ ration_first_ioctl:
         .cfi_adjust_cfa_offset -8
         jmp     *%r11
         .cfi_endproc
-        .size   ration_first_ioctl, . - ration_first_ioctl
+        .size   ration_unresolved, . - ration_unresolved
 
         .globl  dlsym
         .type   dlsym, @function
         .p2align 4
 dlsym:
         .cfi_startproc
-        _CET_ENDBR
+        LANDING_PAD
         pushq   %rdi
         .cfi_adjust_cfa_offset 8
         pushq   %rsi
@@ -130,83 +140,68 @@ dlsym:
 
 /* bti c, as the hint that older processors take for a nop. Indirect branches leave through x16 or
  * x17, which a landing pad "bti c" accepts. */
-#define BTI_C   hint #34
+#define LANDING_PAD hint #34
 
-.macro JUMP symbol
-        .globl  \symbol
-        .type   \symbol, %function
-        .p2align 4
-\symbol:
-        .cfi_startproc
-        BTI_C
-        adrp    x16, ration_slots + 8 * hook_index
-        ldr     x16, [x16, :lo12:ration_slots + 8 * hook_index]
+.macro LEAVE_BY slot, number
+        adrp    x16, \slot
+        ldr     x16, [x16, :lo12:\slot]
+        cbz     x16, 9f
         br      x16
-        .cfi_endproc
-        .size   \symbol, . - \symbol
-        .set    hook_index, hook_index + 1
+9:      mov     w17, #\number
+        b       ration_unresolved
 .endm
 
-.macro IOCTL symbol
-        .globl  \symbol
-        .type   \symbol, %function
-        .p2align 4
-\symbol:
-        .cfi_startproc
-        BTI_C
+.macro LEAVE_BY_SLOT
+        LEAVE_BY ration_slots+8*hook_index, hook_index
+.endm
+
+.macro LEAVE_IOCTL
         ubfx    w16, w1, #8, #8
         cmp     w16, #'K'
         b.eq    1f
-2:      adrp    x16, ration_next_ioctl
-        ldr     x16, [x16, :lo12:ration_next_ioctl]
-        br      x16
+2:      LEAVE_BY ration_next_ioctl, NEXT_IOCTL
 1:      tst     w1, #SIZE_BITS
         b.eq    2b
-        adrp    x16, ration_slots + 8 * hook_index
-        ldr     x16, [x16, :lo12:ration_slots + 8 * hook_index]
-        br      x16
-        .cfi_endproc
-        .size   \symbol, . - \symbol
-        .set    hook_index, hook_index + 1
+        LEAVE_BY_SLOT
 .endm
 
-/* What ration_next_ioctl holds until the first call. */
-        .globl  ration_first_ioctl
-        .hidden ration_first_ioctl
-        .type   ration_first_ioctl, %function
+        .type   ration_unresolved, %function
         .p2align 4
-ration_first_ioctl:
+ration_unresolved:
         .cfi_startproc
-        BTI_C
-        stp     x29, x30, [sp, #-80]!
-        .cfi_adjust_cfa_offset 80
+        stp     x29, x30, [sp, #-96]!
+        .cfi_adjust_cfa_offset 96
         .cfi_rel_offset x29, 0
         .cfi_rel_offset x30, 8
         stp     x0, x1, [sp, #16]
         stp     x2, x3, [sp, #32]
         stp     x4, x5, [sp, #48]
         stp     x6, x7, [sp, #64]
+        str     x8, [sp, #80]
         mov     x29, sp
-        bl      ration_find_ioctl
+        mov     w0, w17
+        mov     x1, x30                 /* the return address: who calls */
+        bl      ration_reach
         mov     x16, x0
+        ldr     x8, [sp, #80]
         ldp     x6, x7, [sp, #64]
         ldp     x4, x5, [sp, #48]
         ldp     x2, x3, [sp, #32]
         ldp     x0, x1, [sp, #16]
-        ldp     x29, x30, [sp], #80
-        .cfi_adjust_cfa_offset -80
+        ldp     x29, x30, [sp], #96
+        .cfi_adjust_cfa_offset -96
         .cfi_restore x29
         .cfi_restore x30
         br      x16
         .cfi_endproc
-        .size   ration_first_ioctl, . - ration_first_ioctl
+        .size   ration_unresolved, . - ration_unresolved
 
         .globl  dlsym
         .type   dlsym, %function
         .p2align 4
 dlsym:
         .cfi_startproc
-        BTI_C
+        LANDING_PAD
         stp     x29, x30, [sp, #-32]!
         .cfi_adjust_cfa_offset 32
         .cfi_rel_offset x29, 0
@@ -232,9 +227,39 @@ dlsym:
 #error "ration has no jump stubs for this processor"
 #endif
 
+/* One frame description for all, since none touches the stack. */
+.macro BEGIN symbol
+        .org    ration_stubs + STUB_SIZE * hook_index
+        .globl  \symbol
+        .type   \symbol, %function
+\symbol:
+        LANDING_PAD
+.endm
+
+.macro END symbol
+        .size   \symbol, . - \symbol
+        .set    hook_index, hook_index + 1
+.endm
+
+.macro JUMP symbol
+        BEGIN   \symbol
+        LEAVE_BY_SLOT
+        END     \symbol
+.endm
+
+.macro IOCTL symbol
+        BEGIN   \symbol
+        LEAVE_IOCTL
+        END     \symbol
+.endm
+
 #define HOOK(library, symbol, family) JUMP symbol
 #define LIBC_HOOK(symbol, family) IOCTL symbol
+        .p2align 5
+ration_stubs:
+        .cfi_startproc
 #include "shim/preload/hooks.def"
+        .cfi_endproc
 
         .section .note.GNU-stack, "", %progbits
 
