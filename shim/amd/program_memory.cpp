@@ -2,35 +2,32 @@
 
 #include <errno.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstring>
-
 namespace ration::amd {
+namespace {
 
-// By this thread's id: that of the process names the main thread, which may have ended by itself.
-// The memory is our own, so no right is needed for it (mm_access() in kernel/fork.c).
-bool copy_from_program(void* to, const void* from, std::size_t bytes) {
-    const iovec local{to, bytes};
-    const iovec remote{const_cast<void*>(from), bytes};
-    const auto thread = static_cast<pid_t>(syscall(SYS_gettid));
-    const ssize_t got = process_vm_readv(thread, &local, 1, &remote, 1, 0);
-    if (got >= 0) return static_cast<std::size_t>(got) == bytes;
-    if (errno == EFAULT) return false;
-    std::memcpy(to, from, bytes);
-    return true;
+// A page is of this size or a multiple of it, and a word that is aligned lies in one page.
+constexpr std::uintptr_t kPage = 4096;
+constexpr std::uintptr_t kWord = sizeof(std::uint64_t);
+
+// rt_sigprocmask(2) copies the set before it looks at what is to be done with it, which is nothing
+// that it knows (kernel/signal.c): a tenth of the time that process_vm_readv(2) takes, and no
+// sandbox forbids it. To it no address means that there is no set.
+bool can_read_word(std::uintptr_t at) {
+    constexpr int kNothingKnown = -1;
+    if (at == 0) return false;
+    return syscall(SYS_rt_sigprocmask, kNothingKnown, at, nullptr, kWord) == 0 || errno != EFAULT;
 }
 
+}  // namespace
+
 bool can_read(const void* from, std::size_t bytes) {
-    char part[256];
-    const auto* at = static_cast<const char*>(from);
-    for (std::size_t left = bytes; left > 0;) {
-        const std::size_t next = std::min(left, sizeof part);
-        if (!copy_from_program(part, at, next)) return false;
-        at += next;
-        left -= next;
+    const auto begin = reinterpret_cast<std::uintptr_t>(from);
+    const std::uintptr_t end = begin + bytes;
+    if (end < begin) return false;
+    for (std::uintptr_t at = begin / kWord * kWord; at < end; at = (at / kPage + 1) * kPage) {
+        if (!can_read_word(at)) return false;
     }
     return true;
 }

@@ -2,14 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace ration::amd {
 
-// Copies, or says that the kernel would answer EFAULT. Where the kernel offers no such check
-// (a sandbox that forbids process_vm_readv(2)) a bad pointer is fatal.
-bool copy_from_program(void* to, const void* from, std::size_t bytes);
-
-// Whether all of it can be read.
+// Whether all of it can be read, or the kernel would answer EFAULT. Changes errno. A system call
+// for each page. What another thread takes away afterwards nobody knows.
 bool can_read(const void* from, std::size_t bytes);
 
 }  // namespace ration::amd

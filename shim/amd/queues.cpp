@@ -57,8 +57,10 @@ bool runs_work_groups(std::uint32_t type) {
 std::optional<Mask> mask_of(const kfd_ioctl_set_cu_mask_args& request) {
     if (request.num_cu_mask % kBitsPerWord != 0 || request.cu_mask_ptr == 0) return Mask{};
     Mask mask(std::min(request.num_cu_mask, kMostBits) / kBitsPerWord);
-    const auto* const words = reinterpret_cast<const std::uint32_t*>(request.cu_mask_ptr);
-    if (!copy_from_program(mask.data(), words, mask.size() * sizeof *words)) return std::nullopt;
+    const auto* const words = reinterpret_cast<const void*>(request.cu_mask_ptr);
+    const std::size_t bytes = mask.size() * sizeof mask[0];
+    if (!can_read(words, bytes)) return std::nullopt;
+    memcpy(mask.data(), words, bytes);
     return mask;
 }
 

@@ -1,7 +1,6 @@
 #include <gmock/gmock.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <functional>
@@ -191,9 +190,7 @@ TEST_F(QueuesTest, LeavesWhatIsMalformedToTheKernel) {
     EXPECT_EQ(set({0, 33, pointer}), -EINVAL);
     EXPECT_EQ(set({0, 32, 0}), -EFAULT);
     EXPECT_EQ(set({7, 32, pointer}), -EFAULT) << "no such queue";
-    if (process_vm_readv(getpid(), nullptr, 0, nullptr, 0, 0) == 0) {
-        EXPECT_EQ(set({0, 32, 8}), -EFAULT) << "not a pointer";
-    }
+    EXPECT_EQ(set({0, 32, 8}), -EFAULT) << "not a pointer";
     EXPECT_EQ(kernel_.masks.size(), 1U);
     EXPECT_THAT(lines_, IsEmpty());
     // The kernel looks at 1024 bits of a longer one.
