@@ -40,6 +40,10 @@ amd::Quota::Limits memory_of(const amd::Plan& plan) {
     return limits;
 }
 
+amd::kfd::Ioctl real_ioctl(const ration_front& front) {
+    return reinterpret_cast<amd::kfd::Ioctl>(front.real(static_cast<std::uint32_t>(Hook::ioctl)));
+}
+
 // What is done and what the kernel answered, for RATION_LOG_LEVEL=debug.
 std::string plan_text(const amd::Plan& plan) {
     std::string text;
@@ -54,13 +58,13 @@ std::string plan_text(const amd::Plan& plan) {
 }  // namespace
 
 AmdSession::AmdSession(const ration_front& front, AmdSession* former, Findings findings)
-    : front_(front),
+    : generation_(host::generation()),
+      ioctl_(real_ioctl(front)),
+      counts_memory_(!memory_of(findings.ruling.plan).empty()),
+      front_(front),
       former_(former),
-      generation_(host::generation()),
       ruling_(std::move(findings.ruling)),
       passed_over_(std::move(findings.passed_over)),
-      ioctl_(real<Hook::ioctl>()),
-      counts_memory_(!memory_of(ruling_.plan).empty()),
       overlay_({}, ruling_.plan.lasting),
       queues_(
           ioctl_,

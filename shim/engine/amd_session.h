@@ -149,15 +149,17 @@ class AmdSession {
     std::optional<std::string> address_of(int device) const;
     std::optional<amd::DeviceLimit> limit_of_device(std::optional<int> device) const;
 
+    // Side by side, for requests that pass.
+    const std::uint32_t generation_;
+    std::atomic<Stage> stage_{Stage::kUntouched};
+    const amd::kfd::Ioctl ioctl_;
+    const bool counts_memory_;
+
     const ration_front& front_;
     AmdSession* const former_;  // the parent's: leaked on purpose, and kept reachable
-    const std::uint32_t generation_;
     const AmdRuling ruling_;
     const std::vector<std::string> passed_over_;
-    mutable std::atomic<void*> known_[kHookCount] = {};  // before ioctl_, which is looked up in it
-    const amd::kfd::Ioctl ioctl_;
-    std::atomic<Stage> stage_{Stage::kUntouched};
-    const bool counts_memory_;
+    mutable std::atomic<void*> known_[kHookCount] = {};
     host::Overlay overlay_;
     amd::Queues queues_;
     amd::Quota quota_;
