@@ -116,6 +116,7 @@ void write_ages(const std::vector<Events::Awaited>& awaited,
 
 int wait_events(Kernel& kernel, kfd_ioctl_wait_events_args& args) {
     std::vector<Events::Awaited> awaited = read_awaited(args);
+    kernel.queues.awaited();
     const Events::Wait end = kernel.events.wait(awaited, args.wait_for_all != 0, args.timeout);
     switch (end) {
         case Events::Wait::Complete:

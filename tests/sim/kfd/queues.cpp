@@ -7,6 +7,7 @@
 #include <csignal>
 #include <ctime>
 #include <thread>
+#include <utility>
 
 #include "tests/sim/kfd/log.h"
 
@@ -168,11 +169,18 @@ void Queues::start_thread() {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-// Doorbells are plain memory, so there is nothing to wait for but time.
+void Queues::awaited() {
+    const std::lock_guard lock(mutex_);
+    is_awaited_ = true;
+    awaited_.notify_one();
+}
+
+// Doorbells are plain memory, so there is nothing to wait for but time, and a program that waits
+// for an event. One that only looks at memory waits for no longer than it let the queues idle.
 void Queues::serve() {
     using std::chrono::microseconds;
     constexpr microseconds kFirst{10};
-    constexpr microseconds kLongest{200};
+    constexpr microseconds kLongest{5000};
     microseconds pause = kFirst;
     for (unsigned idle = 0;;) {
         if (step()) {
@@ -180,11 +188,18 @@ void Queues::serve() {
             pause = kFirst;
         } else if (++idle < 64) {
             std::this_thread::yield();
+        } else if (rest(pause)) {
+            pause = kFirst;
         } else {
-            std::this_thread::sleep_for(pause);
             pause = std::min(pause * 2, kLongest);
         }
     }
+}
+
+bool Queues::rest(std::chrono::microseconds most) {
+    std::unique_lock lock(mutex_);
+    awaited_.wait_for(lock, most, [this] { return is_awaited_; });
+    return std::exchange(is_awaited_, false);
 }
 
 bool Queues::step() {

@@ -1,5 +1,7 @@
 // The queues of the process and the thread that empties them.
 #pragma once
+#include <chrono>
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -21,18 +23,25 @@ class Queues {
 
     bool exists(unsigned id);
 
+    // The program waits for an event: what its queues hold is to be looked at now.
+    void awaited();
+
   private:
     unsigned free_id() const;
     void start_thread();
     [[noreturn]] void serve();
     // One packet of every queue that has one. False if none had.
     bool step();
+    // True if the program began to wait meanwhile.
+    bool rest(std::chrono::microseconds most);
 
     const Node& node_;
     const Devices& devices_;
     Machine machine_;
     std::mutex mutex_;
     bool thread_runs_ = false;
+    bool is_awaited_ = false;
+    std::condition_variable awaited_;
     std::map<unsigned, std::unique_ptr<Queue>> queues_;
 };
 
