@@ -13,6 +13,7 @@ struct Driver {
 #define CUDA_HOOK(symbol, family) decltype(&::symbol) symbol = nullptr;
 #define CUDA_GREEN(symbol, family, ...)
 #define CUDA_STREAM(symbol, family, ...)
+#define CUDA_STREAM_MEMORY(symbol, family, ...)
 #define CUDA_MEMORY(symbol, family, ...)
 #include "shim/preload/hooks.def"
 #define CALL(symbol) decltype(&::symbol) symbol = nullptr;

@@ -152,6 +152,7 @@ void* engine::hook_function(Hook row) {
         return reinterpret_cast<void*>(&hook::symbol);
 #define CUDA_GREEN(symbol, family, ...)
 #define CUDA_STREAM(symbol, family, ...)
+#define CUDA_STREAM_MEMORY(symbol, family, ...)
 #define CUDA_MEMORY(symbol, family, ...)
 #include "shim/preload/hooks.def"
         default:

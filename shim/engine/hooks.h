@@ -15,6 +15,7 @@ struct hook {  // NOLINT(readability-identifier-naming): reads as a namespace
 #define CUDA_HOOK(symbol, family) static std::remove_pointer_t<decltype(&::symbol)> symbol;
 #define CUDA_GREEN(symbol, family, ...)
 #define CUDA_STREAM(symbol, family, ...)
+#define CUDA_STREAM_MEMORY(symbol, family, ...)
 #define CUDA_MEMORY(symbol, family, ...)
 #include "shim/preload/hooks.def"
 };

@@ -215,7 +215,8 @@ namespace {
 template <class Argument>
 constexpr bool kInGeneralRegister =
     !std::is_floating_point_v<Argument> &&
-    (!std::is_class_v<Argument> || std::is_same_v<Argument, ration::amd::HsaAgent>);
+    (!std::is_class_v<Argument> || std::is_same_v<Argument, CUmemLocation> ||
+     std::is_same_v<Argument, ration::amd::HsaAgent>);
 template <class Function>
 constexpr bool kInGeneralRegisters = false;
 template <class Result, class... Arguments>

@@ -16,7 +16,7 @@ constexpr Vendor vendor_of(Library library) {
 }
 
 // What a row is hooked for: see hooks.def. Libraries other than CUDA have a course alone.
-enum class Group : std::uint8_t { kCourse, kGreen, kStream, kMemory };
+enum class Group : std::uint8_t { kCourse, kGreen, kStream, kStreamMemory, kMemory };
 
 // One enumerator per HOOK row, named after the symbol: Hook::cuInit. The numbers are those of
 // boundary.h.
@@ -53,6 +53,7 @@ inline constexpr HookRow kHookRows[] = {
 #define HOOK(library, symbol, family) RATION_ROW(library, symbol, family, kCourse)
 #define CUDA_GREEN(symbol, family, ...) RATION_ROW(CUDA, symbol, family, kGreen)
 #define CUDA_STREAM(symbol, family, ...) RATION_ROW(CUDA, symbol, family, kStream)
+#define CUDA_STREAM_MEMORY(symbol, family, ...) RATION_ROW(CUDA, symbol, family, kStreamMemory)
 #define CUDA_MEMORY(symbol, family, ...) RATION_ROW(CUDA, symbol, family, kMemory)
 #include "shim/preload/hooks.def"
 #define FRONT(library, symbol, family) RATION_ROW(library, symbol, family, kCourse)

@@ -57,10 +57,13 @@ class Object:
         return found
 
 
-def hooks():
+def hooks(file="shim/preload/hooks.def"):
     """What is to be exported: the names of hooks.def, and dlsym, by which they are looked up."""
-    text = (SOURCE / "shim/preload/hooks.def").read_text()
-    return sorted({"dlsym", *re.findall(r"^[A-Z]+_[A-Z]+\((\w+),", text, re.M)})
+    text = (SOURCE / file).read_text()
+    names = {"dlsym", *re.findall(r"^[A-Z_]+\((\w+), ", text, re.M)}
+    for part in re.findall(r'^#include "(.*)"$', text, re.M):
+        names.update(hooks(part))
+    return sorted(names)
 
 
 class Common:

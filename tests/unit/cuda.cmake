@@ -6,6 +6,7 @@ ration_unit_test(cuda_test
         cuda_devices_test.cpp
         cuda_memory_limit_test.cpp
         cuda_plan_test.cpp
+        cuda_real_test.cpp
         cuda_share_test.cpp
         cuda_totals_test.cpp
         cuda_verify_test.cpp

@@ -10,7 +10,12 @@
 namespace ration::tool {
 namespace {
 
+// The course: what a context comes from. The other groups are hooked under some plans only.
 constexpr std::array kListed{
+#define CUDA_GREEN(symbol, family, ...)
+#define CUDA_STREAM(symbol, family, ...)
+#define CUDA_STREAM_MEMORY(symbol, family, ...)
+#define CUDA_MEMORY(symbol, family, ...)
 #define CUDA_HOOK(symbol, family) std::string_view{#symbol},
 #define CUDA_FRONT(symbol, family) std::string_view{#symbol},
 #include "shim/preload/hooks.def"

@@ -43,10 +43,24 @@ int cuCtxPushCurrent_v2(void* context) {
     ++fake_driver.folded;
     return 0;
 }
-int cuEventDestroy_v2(void* event) __attribute__((alias("cuCtxPushCurrent_v2")));
+int cuModuleUnload(void* module) __attribute__((alias("cuCtxPushCurrent_v2")));
 
-int cuMemFree_v2(unsigned long long pointer) {
-    (void)pointer;
+int cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+                   unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared,
+                   void* stream, void** parameters, void** extra) {
+    struct fake_launch* launch = &fake_driver.launch;
+    const unsigned size[] = {grid_x, grid_y, grid_z, block_x, block_y, block_z};
+    launch->function = function;
+    memcpy(launch->size, size, sizeof size);
+    launch->shared = shared;
+    launch->stream = stream;
+    launch->parameters = parameters;
+    launch->extra = extra;
+    return 0;
+}
+
+int cuDriverGetVersion(int* version) {
+    *version = 13000;
     return 0;
 }
 
@@ -62,8 +76,8 @@ static const struct {
     {"cuDevicePrimaryCtxRetain", 7000, (void*)cuDevicePrimaryCtxRetain},
     {"cuCtxSetCurrent", 4000, (void*)cuCtxSetCurrent},
     {"cuCtxPushCurrent", 4000, (void*)cuCtxPushCurrent_v2},
-    {"cuEventDestroy", 4000, (void*)cuEventDestroy_v2},
-    {"cuMemFree", 3020, (void*)cuMemFree_v2},
+    {"cuModuleUnload", 2000, (void*)cuModuleUnload},
+    {"cuDriverGetVersion", 2020, (void*)cuDriverGetVersion},
     {"cuGetProcAddress", 12000, (void*)cuGetProcAddress_v2},
     {"cuGetProcAddress", 11030, (void*)cuGetProcAddress},
 };

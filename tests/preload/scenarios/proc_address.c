@@ -28,8 +28,9 @@ int main(void) {
     CHECK(lies_in(versions[2], "libration.so"));
 
     /* Not hooked: the driver's own, never null; folded into a hooked body: still its own. */
-    CHECK(get("cuMemFree", &found, 12000, 0, &status) == 0 && lies_in(found, "libcuda.so.1"));
-    CHECK(get("cuEventDestroy", &found, 12000, 0, &status) == 0 && lies_in(found, "libcuda.so.1"));
+    CHECK(get("cuDriverGetVersion", &found, 12000, 0, &status) == 0 &&
+          lies_in(found, "libcuda.so.1"));
+    CHECK(get("cuModuleUnload", &found, 12000, 0, &status) == 0 && lies_in(found, "libcuda.so.1"));
     CHECK(get("cuCtxPushCurrent", &found, 12000, 0, &status) == 0 &&
           lies_in(found, "libration.so"));
 

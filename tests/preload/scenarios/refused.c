@@ -8,6 +8,7 @@ int main(void) {
     CHECK(cuInit(0) == code);
     CHECK(cuCtxSetCurrent(NULL) == code);
     CHECK(fake_driver.init == (code == 0 ? 2 : 0));
-    CHECK(cuMemFree_v2(0) == 0);
+    int version = 0;
+    CHECK(cuDriverGetVersion(&version) == 0 && version == 13000);
     return 0;
 }

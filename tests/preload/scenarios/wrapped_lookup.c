@@ -11,6 +11,6 @@ int main(void) {
     CHECK(lies_in(found, "libration.so"));
     CHECK(((int (*)(unsigned))found)(0) == 0);
     CHECK(engine()->installed == 1 && engine()->hooked == 1);
-    CHECK(cuGetProcAddress_v2("cuMemFree", &found, 12000, 0, &status) == 0 && *calls == 2);
+    CHECK(cuGetProcAddress_v2("cuDriverGetVersion", &found, 12000, 0, &status) == 0 && *calls == 2);
     return 0;
 }

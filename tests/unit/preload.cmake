@@ -1,0 +1,1 @@
+ration_unit_test(preload_rows_test SOURCES preload_rows_test.cpp LIBRARIES cuda_headers)
