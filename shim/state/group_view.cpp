@@ -14,8 +14,9 @@
 namespace ration::state {
 namespace {
 
-// Enough for 1,024 processes with a few runs of groups each.
-constexpr unsigned kBudget = 16384;
+// Enough for 800 processes with a run of groups each. Whoever locks thousands of pieces makes each
+// question slower as well.
+constexpr unsigned kBudget = 4096;
 
 void note_lock(Holder& holder, Span own) {
     // Neighbouring bytes that one process has locked are one lock.

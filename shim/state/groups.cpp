@@ -132,6 +132,7 @@ void Groups::forget_parents() {
     if (generation_ == host::generation()) return;
     hold_.reset();
     generation_ = host::generation();
+    file_->keep_in_child();
 }
 
 void Groups::release() {

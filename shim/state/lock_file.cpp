@@ -38,11 +38,13 @@ class OpenLockFiles {
         while (*link != nullptr && *link != file) link = &(*link)->next_;
         if (*link != nullptr) *link = file->next_;
     }
-    // The descriptor that a forked child has of its parent's file: a second one of its own it could
-    // never close. -1 if `file` is this process's.
+    static bool is_own(const LockFile* file) { return file->generation_ == host::generation(); }
+    // The descriptor that a forked child has of its parent's file: were there a second one, closing
+    // either would drop its locks. -1 if the program has closed it.
     static int inherit(LockFile* file) {
-        if (file->generation_ == host::generation() || !file->good()) return -1;
-        return std::exchange(file->fd_, -1);
+        const bool there = file->good();
+        const int fd = std::exchange(file->fd_, -1);
+        return there ? fd : -1;
     }
     static int descriptor(const LockFile* file) { return file->fd_; }
 
@@ -129,6 +131,11 @@ void LockFile::leave() {
     fd_ = -1;
 }
 
+void LockFile::keep_in_child() {
+    const Turn turn(OpenLockFiles::turn);
+    generation_ = host::generation();
+}
+
 bool LockFile::good() const {
     struct stat open;
     struct stat named;
@@ -145,11 +152,13 @@ bool LockFile::repair(std::string& why) {
 bool LockFile::join(std::string& why) {
     struct stat info;
     if (lstat(path_.c_str(), &info) == 0) {
-        if (LockFile* const open_already = OpenLockFiles::find(info.st_dev, info.st_ino)) {
-            const int inherited = OpenLockFiles::inherit(open_already);
+        if (LockFile* const former = OpenLockFiles::find(info.st_dev, info.st_ino)) {
+            if (OpenLockFiles::is_own(former)) {
+                why = path_ + " is open in this process already";
+                return false;
+            }
+            const int inherited = OpenLockFiles::inherit(former);
             if (inherited >= 0) return adopt(Descriptor(inherited), why);
-            why = path_ + " is open in this process already";
-            return false;
         }
     }
     Descriptor file = open_or_make(path_);
@@ -169,10 +178,9 @@ bool LockFile::adopt(Descriptor file, std::string& why) {
         why = failure(path_);
         return false;
     }
-    // Another name, or a race with who removes it: two files of one device would both be locked.
-    if (!S_ISREG(info.st_mode) || info.st_nlink != 1) {
-        why = path_ +
-              (S_ISREG(info.st_mode) ? " has several names or none" : " is not a plain file") +
+    if (!S_ISREG(info.st_mode) || info.st_nlink > 1) {
+        // By another name this process may have it open already.
+        why = path_ + (info.st_nlink > 1 ? " has several names" : " is not a plain file") +
               ": remove it";
         return false;
     }

@@ -49,6 +49,10 @@ class LockFile {
     int fd() const { return fd_; }
     const std::string& path() const { return path_; }
 
+    // Said by a forked child that goes on with its parent's object: else another one that it makes
+    // takes the descriptor over.
+    void keep_in_child();
+
     // Whether the descriptor is still ours (the program may have closed it, and opened another file
     // in its place) and leads to the file of that name. Where not, no lock is held any more that
     // others would see, and `repair` opens the file anew.

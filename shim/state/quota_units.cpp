@@ -90,6 +90,7 @@ bool QuotaUnits::be_member(std::string& why) {
         new (&spans_) std::vector<Span>();
         lacking_ = 0;
         generation_ = 0;
+        file_->keep_in_child();
     }
     const bool there = generation_ != 0 && file_->good();
     if (there && (spans_.empty() || holds(file_->fd(), units_ + spans_.front().begin))) return true;
