@@ -91,6 +91,10 @@ void Lab::open(int gate) {
     std::atomic_ref<unsigned>(flags_[gate]).store(1, std::memory_order_release);
 }
 
+void Lab::renew(int gate) {
+    std::atomic_ref<unsigned>(flags_[gate]).store(0, std::memory_order_release);
+}
+
 bool Lab::waits(const std::function<void()>& call, int gate) {
     std::atomic<bool> opened{false};
     std::thread opener([&] {

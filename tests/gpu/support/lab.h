@@ -22,6 +22,8 @@ class Lab {
     CUresult close(CUstream stream, int gate = 0);
     CUresult close_ptsz(CUstream stream, int gate = 0);
     void open(int gate = 0);
+    // Lets a gate that was opened be closed again; all that waited for it is done.
+    void renew(int gate = 0);
     // Whether `call` returns only after the gate is open, which another thread sees to meanwhile.
     bool waits(const std::function<void()>& call, int gate = 0);
 

@@ -85,4 +85,11 @@ bool Driver::covers(CUdeviceptr pointer, std::size_t bytes) const {
     return false;
 }
 
+bool Driver::on_host(CUdeviceptr pointer) const {
+    auto next = allocations.upper_bound(pointer);
+    if (next == allocations.begin()) return false;
+    const auto& [start, allocation] = *--next;
+    return allocation.kind == MemoryKind::Host && pointer - start < allocation.bytes;
+}
+
 }  // namespace sim

@@ -161,6 +161,8 @@ class Driver {
     CUresult release(CUdeviceptr pointer, MemoryKind kind);
     // Whether [pointer, pointer + bytes) lies in one allocation, on the device or pinned.
     bool covers(CUdeviceptr pointer, std::size_t bytes) const;
+    // Whether the pointer is into pinned memory.
+    bool on_host(CUdeviceptr pointer) const;
 
   private:
     CUresult read_environment();

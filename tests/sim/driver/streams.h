@@ -1,6 +1,7 @@
 // Streams and events as the driver keeps them.
 #pragma once
 #include <chrono>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct CUstream_st {
     sim::WorkPtr tail = nullptr;             // its last work
     sim::CapturePtr capture = nullptr;       // that it is in
     std::vector<CUgraphNode> captured = {};  // what its next node there comes after
+    std::map<CUstreamAttrID, CUstreamAttrValue> attributes = {};  // that were set
     bool blocking() const { return (flags & CU_STREAM_NON_BLOCKING) == 0; }
 };
 
