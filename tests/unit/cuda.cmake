@@ -20,11 +20,6 @@ ration_unit_test(green_test
         green_residence_test.cpp
         green_rounding_test.cpp
     LIBRARIES ration_cuda)
-# The stream layer's lists against cuda.h.
-add_test(NAME StreamLayer.KnowsEveryEntryPoint
-    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/stream_list.py ${CMAKE_CXX_COMPILER}
-        $<TARGET_PROPERTY:cuda_headers,INTERFACE_INCLUDE_DIRECTORIES> ${PROJECT_SOURCE_DIR}/shim/cuda/stream)
-set_tests_properties(StreamLayer.KnowsEveryEntryPoint PROPERTIES LABELS fast TIMEOUT 60)
 ration_unit_test(quota_test
     SOURCES
         cuda_quota_account_test.cpp

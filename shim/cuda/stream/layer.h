@@ -11,7 +11,7 @@
 namespace ration::cuda::stream {
 
 // One home, and the streams that live in it.
-class Domain;
+struct Domain;
 
 // From now on `home` stands for `primary`. Before it is first current anywhere; once for each home
 // that lives. Null where there is no memory for it. Any thread, with any locks but the layer's own.

@@ -1,6 +1,8 @@
 // libcuda.so.1 as a program finds it: dlopen and dlsym, real or simulated.
 #pragma once
+#ifndef __CUDA_API_VERSION_INTERNAL
 #define __CUDA_API_VERSION_INTERNAL 1
+#endif
 #include <cuda.h>
 #undef cuGetProcAddress_v2
 #include <cstring>

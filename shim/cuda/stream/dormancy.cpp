@@ -1,0 +1,40 @@
+#include "shim/cuda/stream/dormancy.h"
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <mutex>
+
+#include "shim/cuda/stream/thread.h"
+
+namespace ration::cuda::stream {
+namespace {
+
+std::mutex waking;
+std::atomic<bool> woken{false};
+
+long membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0); }
+
+}  // namespace
+
+void ask_kernel() {
+    constexpr long kNeeded =
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
+    const long has = membarrier(MEMBARRIER_CMD_QUERY);
+    if (has < 0 || (has & kNeeded) != kNeeded) awake |= kUnfenced;
+}
+
+void wake() {
+    if (woken.load(std::memory_order_acquire)) return;
+    const std::lock_guard lock(waking);
+    if (woken.load(std::memory_order_relaxed)) return;
+    if ((awake.fetch_or(kBlocking) & kUnfenced) == 0) {
+        membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+        membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+        wait_for_calls();
+    }
+    woken.store(true, std::memory_order_release);
+}
+
+}  // namespace ration::cuda::stream

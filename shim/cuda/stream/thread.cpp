@@ -1,0 +1,84 @@
+#include "shim/cuda/stream/thread.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#include <new>
+
+#include "shim/cuda/stream/stand_in.h"
+
+namespace ration::cuda::stream {
+namespace {
+
+constexpr long kPatienceNs = 1'000'000'000;
+constexpr long kPauseNs = 20'000;
+
+pthread_key_t key;
+std::atomic<Thread*> threads{nullptr};
+Thread without_memory;
+
+// At the thread's end. It may call the driver once more, in a destructor of another key: then it is
+// enrolled again, and this is called again.
+void leave(void* record) {
+    auto& thread = *static_cast<Thread*>(record);
+    give_back(thread);
+    word() = nullptr;
+    thread.taken.store(false, std::memory_order_release);
+}
+
+Thread* free_record() {
+    for (Thread* each = threads.load(std::memory_order_acquire); each != nullptr;
+         each = each->next) {
+        bool taken = false;
+        if (each->taken.compare_exchange_strong(taken, true, std::memory_order_acq_rel)) {
+            return each;
+        }
+    }
+    return nullptr;
+}
+
+Thread* new_record() {
+    auto* const made = new (std::nothrow) Thread;
+    if (made == nullptr) return nullptr;
+    made->next = threads.load(std::memory_order_relaxed);
+    while (!threads.compare_exchange_weak(made->next, made, std::memory_order_acq_rel)) {
+    }
+    return made;
+}
+
+}  // namespace
+
+bool set_places(const Places& places) {
+    char* const here = thread_pointer();
+    depth_distance = reinterpret_cast<char*>(places.depth()) - here;
+    word_distance = reinterpret_cast<char*>(places.word()) - here;
+    without_memory.calls = 1;
+    return pthread_key_create(&key, &leave) == 0;
+}
+
+Thread& enrol() {
+    Thread* record = free_record();
+    if (record == nullptr) record = new_record();
+    if (record == nullptr) return without_memory;
+    // Without the key's destructor the record is lost when the thread ends, and nothing else.
+    pthread_setspecific(key, record);
+    word() = record;
+    return *record;
+}
+
+void wait_for_calls() {
+    const Thread* const self = static_cast<Thread*>(word());
+    long waited = 0;
+    for (Thread* each = threads.load(std::memory_order_acquire); each != nullptr;
+         each = each->next) {
+        const std::uint64_t seen = each->calls.load(std::memory_order_acquire);
+        if (each == self || (seen & 1) == 0) continue;
+        while (each->calls.load(std::memory_order_acquire) == seen && waited < kPatienceNs) {
+            const timespec pause{0, kPauseNs};
+            nanosleep(&pause, nullptr);
+            waited += kPauseNs;
+        }
+    }
+}
+
+}  // namespace ration::cuda::stream

@@ -1,0 +1,88 @@
+// What the layer keeps of each thread, and how a call finds it: by its distance from the thread
+// pointer, because the layer's own library has no thread-local storage.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace ration::cuda::stream {
+
+struct StandIn;
+
+struct Thread {
+    // Odd while the thread is inside of a call that may enqueue something; never the same again
+    // after such a call. Written by the thread alone.
+    std::atomic<std::uint64_t> calls{0};
+    StandIn* stand_ins = nullptr;  // the thread's own
+
+    std::atomic<bool> taken{true};
+    Thread* next = nullptr;  // never changes once it is listed
+};
+
+// Two words of the calling thread, as the front of the process keeps them: how deep it is in calls
+// of the driver, and one for the layer. At the same distance from the thread pointer in each
+// thread: both are in static TLS.
+struct Places {
+    int* (*depth)();
+    void** (*word)();
+};
+// False if no thread-specific key is to be had. Once in a process.
+bool set_places(const Places& places);
+
+inline std::ptrdiff_t depth_distance = 0;
+inline std::ptrdiff_t word_distance = 0;
+
+inline char* thread_pointer() { return static_cast<char*>(__builtin_thread_pointer()); }
+inline int& depth() { return *reinterpret_cast<int*>(thread_pointer() + depth_distance); }
+inline void*& word() { return *reinterpret_cast<void**>(thread_pointer() + word_distance); }
+
+// Makes the thread known. Where there is no memory for that, the record of all such threads, which
+// counts as being inside always.
+[[gnu::cold, gnu::noinline]] Thread& enrol();
+
+inline Thread& this_thread() {
+    auto* const known = static_cast<Thread*>(word());
+    return known != nullptr ? *known : enrol();
+}
+
+// The thread is inside of a call of the layer: what the driver calls from within, goes straight to
+// the driver.
+class Inside {
+  public:
+    [[gnu::always_inline]] Inside() : depth_(depth()) { ++depth_; }
+    [[gnu::always_inline]] ~Inside() { --depth_; }
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+
+    bool nested() const { return depth_ > 1; }
+
+  private:
+    int& depth_;
+};
+
+// The same for a call that may enqueue something. The order of the store here and the load of the
+// flags that follows is the compiler's alone to keep: whoever sets a flag makes every processor see
+// it by membarrier(2).
+class Counted : public Inside {
+  public:
+    [[gnu::always_inline]] Counted()
+        : calls_(this_thread().calls), before_(calls_.load(std::memory_order_relaxed)) {
+        calls_.store(before_ | 1, std::memory_order_relaxed);
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+    // Within another call of this thread, the outer one's number stays.
+    [[gnu::always_inline]] ~Counted() {
+        calls_.store(before_ + (~before_ & 1) * 2, std::memory_order_release);
+    }
+
+  private:
+    std::atomic<std::uint64_t>& calls_;
+    const std::uint64_t before_;
+};
+
+// Waits until every other thread has left the call that it may be inside of now, but no longer than
+// a call takes that does not itself wait for the device (README.md).
+void wait_for_calls();
+
+}  // namespace ration::cuda::stream

@@ -1,0 +1,208 @@
+// How the layer's functions call the driver.
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+#include <utility>
+
+#include "shim/cuda/stream/domain.h"
+#include "shim/cuda/stream/dormancy.h"
+#include "shim/cuda/stream/implicit.h"
+#include "tests/unit/stream_lab.h"
+
+namespace ration::cuda::stream {
+namespace {
+
+template <Entry entry>
+constexpr std::string_view form_of() {
+    return kSymbols[static_cast<unsigned>(asynchronous_form<entry>())];
+}
+static_assert(form_of<Entry::cuMemcpyHtoD_v2_ptds>() == "cuMemcpyHtoDAsync_v2");
+static_assert(form_of<Entry::cuMemcpyHtoD>() == "cuMemcpyHtoDAsync");
+static_assert(form_of<Entry::cuMemcpy_ptds>() == "cuMemcpyAsync");
+static_assert(form_of<Entry::cuMemcpy3DPeer>() == "cuMemcpy3DPeerAsync");
+static_assert(form_of<Entry::cuMemsetD2D32_v2_ptds>() == "cuMemsetD2D32Async");
+static_assert(form_of<Entry::cuMemsetD8>() == "cuMemsetD8Async");
+static_assert(asynchronous_form<Entry::cuMemcpyDtoA_v2>() == Entry::kEnd);
+static_assert(asynchronous_form<Entry::cuMemcpy2DUnaligned_v2>() == Entry::kEnd);
+
+std::atomic<bool> inside{false};
+std::atomic<bool> done{false};
+CUresult stay(CUstream, CUhostFn, void*) {
+    inside = true;
+    inside.notify_all();
+    for (;;) pause();
+}
+
+// The first blocking stream comes to the program only when each call that did not know of it has
+// enqueued what it had to.
+TEST(StreamCalls, AreOverBeforeTheFirstBlockingStreamIsThere) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        real.cuLaunchHostFunc = [](CUstream, CUhostFn, void*) {
+            inside = true;
+            inside.notify_all();
+            while (dormant()) sched_yield();
+            for (int i = 0; i < 1000; ++i) sched_yield();
+            done = true;
+            return CUDA_SUCCESS;
+        };
+        std::thread enqueuing([&] { lab.cuda.cuLaunchHostFunc(nullptr, nullptr, nullptr); });
+        inside.wait(false);
+        lab.stream(CU_STREAM_DEFAULT);
+        found.set("done", done);
+        enqueuing.join();
+    });
+    EXPECT_TRUE(report["done"]);
+}
+
+// Not one that waits: it may be waiting for what the thread does next.
+TEST(StreamCalls, ThatWaitKeepNobodyFromTheFirstBlockingStream) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        real.cuStreamSynchronize = [](CUstream) {
+            inside = true;
+            inside.notify_all();
+            done.wait(false);
+            return CUDA_SUCCESS;
+        };
+        std::thread waiting([&] { lab.cuda.cuStreamSynchronize(nullptr); });
+        inside.wait(false);
+        lab.stream(CU_STREAM_DEFAULT);
+        found.set("created", 1);
+        done = true;
+        done.notify_all();
+        waiting.join();
+    });
+    EXPECT_TRUE(report["created"]);
+}
+
+// From within the driver nothing is translated.
+TEST(StreamCalls, FromWithinTheDriverAreTheDrivers) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        static Lab* nested = nullptr;
+        static CUresult answer{};
+        nested = &lab;
+        real.cuLaunchHostFunc = [](CUstream, CUhostFn, void*) {
+            answer = nested->cuda.cuStreamQuery(CU_STREAM_PER_THREAD);
+            return CUDA_SUCCESS;
+        };
+        lab.cuda.cuLaunchHostFunc(nullptr, nullptr, nullptr);
+        found.set("nested", answer);
+        found.set("outside", lab.cuda.cuStreamQuery(CU_STREAM_PER_THREAD));
+    });
+    EXPECT_EQ(report["nested"], CUDA_ERROR_INVALID_HANDLE);
+    EXPECT_EQ(report["outside"], CUDA_SUCCESS);
+}
+
+TEST(StreamCalls, ThatAreCancelledInTheDriverLeaveNothingTaken) {
+    for (const bool awake : {false, true}) {
+        const Report report = confined([awake](Lab& lab, Report& found) {
+            CUstream stream = awake ? lab.stream(CU_STREAM_DEFAULT) : nullptr;
+            const auto former = std::exchange(real.cuLaunchHostFunc, &stay);
+            std::thread staying([&] {
+                lab.cuda.cuCtxSetCurrent(lab.primary);
+                lab.cuda.cuLaunchHostFunc(nullptr, nullptr, nullptr);
+            });
+            inside.wait(false);
+            pthread_cancel(staying.native_handle());
+            staying.join();
+            real.cuLaunchHostFunc = former;
+            const bool free = home().domain->order.take();
+            if (free) home().domain->order.release();
+            found.set("free", free);
+            lab.close(lab.stream(CU_STREAM_DEFAULT));
+            found.set("write", lab.write(nullptr, 0, 1) + lab.write(stream, 0, 1));
+            found.set("waits", lab.waits([&] { lab.cuda.cuStreamSynchronize(nullptr); }));
+        });
+        EXPECT_TRUE(report["free"]) << awake;
+        EXPECT_EQ(report["write"], CUDA_SUCCESS) << awake;
+        EXPECT_TRUE(report["waits"]) << awake;
+    }
+}
+
+// With every lock of the layer held by a thread that the child does not have.
+TEST(StreamCalls, OfAForkedChildFailWithoutHanging) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+        lab.write(stream, 0, 1);
+        registry().lock();
+        const bool taken = home().domain->order.take();
+        const pid_t child = fork();
+        if (child == 0) {
+            const CUresult results[] = {lab.write(nullptr, 0, 1),
+                                        lab.write(stream, 0, 1),
+                                        lab.write(CU_STREAM_PER_THREAD, 0, 1),
+                                        lab.cuda.cuStreamSynchronize(nullptr),
+                                        lab.cuda.cuStreamCreate(&stream, 0),
+                                        lab.cuda.cuStreamDestroy_v2(stream)};
+            for (const CUresult each : results) {
+                if (each != CUDA_ERROR_NOT_INITIALIZED) _exit(1);
+            }
+            _exit(0);
+        }
+        if (taken) home().domain->order.release();
+        registry().unlock();
+        int status = -1;
+        waitpid(child, &status, 0);
+        found.set("status", status);
+    });
+    EXPECT_EQ(report["status"], 0);
+}
+
+// cuMemcpyDtoD and fills of device memory are not waited for; other implicit work is, in its order.
+TEST(StreamCalls, OnTheImplicitStreamWaitAsTheyDoInCuda) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+        lab.write(stream, 0, 9);
+        lab.cuda.cuCtxSynchronize();
+        lab.close(stream);
+        found.set("fill", lab.cuda.cuMemsetD8_v2(lab.cell(1), 4, 1));
+        found.set("copy", program<Entry::cuMemcpyDtoD_v2>()(lab.cell(2), lab.cell(0), 1));
+        found.set("early", lab.read(1) + lab.read(2));
+        char byte = 0;
+        found.set("waits", lab.waits([&] {
+            found.set("read", lab.cuda.cuMemcpyDtoH_v2(&byte, lab.cell(2), 1));
+        }));
+        found.set("late", lab.read(1) * 100 + lab.read(2) * 10 + byte);
+    });
+    for (const char* call : {"fill", "copy", "read"}) EXPECT_EQ(report[call], CUDA_SUCCESS) << call;
+    EXPECT_EQ(report["early"], 0);
+    EXPECT_TRUE(report["waits"]);
+    EXPECT_EQ(report["late"], 400 + 90 + 9);
+}
+
+TEST(StreamCalls, KnowWhichMemoryIsWaitedFor) {
+    real.cuPointerGetAttribute = [](void* out, CUpointer_attribute asked, CUdeviceptr pointer) {
+        if (pointer == 0) return CUDA_ERROR_INVALID_VALUE;
+        *static_cast<unsigned*>(out) = asked == CU_POINTER_ATTRIBUTE_IS_MANAGED
+                                           ? static_cast<unsigned>(pointer == 3)
+                                           : static_cast<unsigned>(pointer);
+        return CUDA_SUCCESS;
+    };
+    constexpr CUdeviceptr kPageable = 0;
+    constexpr CUdeviceptr kPinned = CU_MEMORYTYPE_HOST;
+    constexpr CUdeviceptr kOnDevice = CU_MEMORYTYPE_DEVICE;
+    constexpr CUdeviceptr kManaged = 3;
+    EXPECT_FALSE(copy_is_waited_for(kOnDevice, kOnDevice, 1));
+    for (const CUdeviceptr host : {kPageable, kPinned, kManaged}) {
+        EXPECT_TRUE(copy_is_waited_for(host, kOnDevice, 1)) << host;
+        EXPECT_TRUE(copy_is_waited_for(kOnDevice, host, 1)) << host;
+    }
+    EXPECT_TRUE(fill_is_waited_for(kPinned));
+    EXPECT_TRUE(fill_is_waited_for(kManaged));
+    EXPECT_FALSE(fill_is_waited_for(kOnDevice));
+    CUDA_MEMCPY2D copy{};
+    copy.srcMemoryType = CU_MEMORYTYPE_ARRAY;
+    copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+    EXPECT_FALSE(copy_is_waited_for(&copy));
+    copy.dstMemoryType = CU_MEMORYTYPE_UNIFIED;
+    copy.dstDevice = kPinned;
+    EXPECT_TRUE(copy_is_waited_for(&copy));
+    copy.dstMemoryType = CU_MEMORYTYPE_HOST;
+    EXPECT_TRUE(copy_is_waited_for(&copy));
+}
+
+}  // namespace
+}  // namespace ration::cuda::stream

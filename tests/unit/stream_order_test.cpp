@@ -1,0 +1,184 @@
+// The order between the NULL stream and blocking streams, where the conformance programs of
+// tests/gpu do not ask.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "shim/cuda/stream/dormancy.h"
+#include "tests/unit/stream_lab.h"
+
+namespace ration::cuda::stream {
+namespace {
+
+void count(void* data) { ++*static_cast<std::atomic<int>*>(data); }
+
+TEST(StreamOrder, SleepsUntilTheFirstBlockingStream) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        lab.write(nullptr, 0, 1);
+        lab.write(lab.stream(CU_STREAM_NON_BLOCKING), 0, 1);
+        lab.cuda.cuStreamSynchronize(nullptr);
+        found.set("before", dormant());
+        lab.stream(CU_STREAM_DEFAULT);
+        found.set("after", dormant());
+    });
+    EXPECT_TRUE(report["before"]);
+    EXPECT_FALSE(report["after"]);
+}
+
+// What the NULL stream was given before the layer woke is waited for as well.
+TEST(StreamOrder, HoldsForWorkFromBeforeTheFirstBlockingStream) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        lab.close(nullptr);
+        CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+        lab.write(stream, 0, 1);
+        found.set("waits", lab.waits([&] { lab.cuda.cuStreamSynchronize(stream); }));
+    });
+    EXPECT_TRUE(report["waits"]);
+}
+
+// A question puts what blocking streams do before the NULL stream; that is no operation, and other
+// blocking streams do not wait for it.
+TEST(StreamOrder, IsNotMadeByAskingTheNullStream) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        CUstream first = lab.stream(CU_STREAM_DEFAULT);
+        CUstream other = lab.stream(CU_STREAM_DEFAULT);
+        lab.write(nullptr, 0, 1);
+        lab.close(first);
+        found.set("query", lab.cuda.cuStreamQuery(nullptr));
+        lab.write(other, 1, 2);
+        found.set("other", lab.cuda.cuStreamQuery(other));
+        found.set("waits", lab.waits([&] { lab.cuda.cuStreamSynchronize(nullptr); }));
+    });
+    EXPECT_EQ(report["query"], CUDA_ERROR_NOT_READY);
+    EXPECT_EQ(report["other"], CUDA_SUCCESS);
+    EXPECT_TRUE(report["waits"]);
+}
+
+TEST(StreamOrder, LeavesBlockingStreamsIndependentOfEachOther) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        CUstream first = lab.stream(CU_STREAM_DEFAULT);
+        CUstream other = lab.stream(CU_STREAM_DEFAULT);
+        lab.close(first);
+        lab.write(other, 0, 1);
+        found.set("other", lab.cuda.cuStreamQuery(other));
+        lab.open();
+    });
+    EXPECT_EQ(report["other"], CUDA_SUCCESS);
+}
+
+// In a context that is no home the driver's own rules hold: they are whole there.
+TEST(StreamOrder, IsTheDriversInOtherContexts) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        lab.stream(CU_STREAM_DEFAULT);  // awake
+        bare().cuCtxSetCurrent(home().primary);
+        CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+        lab.close(stream);
+        lab.write(nullptr, 0, 1);
+        found.set("null", lab.cuda.cuStreamQuery(nullptr));
+        found.set("own", lab.write(CU_STREAM_PER_THREAD, 1, 1));
+        unsigned flags = 9;
+        lab.cuda.cuStreamGetFlags(stream, &flags);
+        found.set("flags", flags);
+        found.set("waits", lab.waits([&] { lab.cuda.cuStreamSynchronize(nullptr); }));
+    });
+    EXPECT_EQ(report["null"], CUDA_ERROR_NOT_READY);
+    EXPECT_EQ(report["own"], CUDA_SUCCESS);
+    EXPECT_EQ(report["flags"], CU_STREAM_DEFAULT);
+    EXPECT_TRUE(report["waits"]);
+}
+
+TEST(StreamOrder, HoldsOnADeviceThatIsNotCurrent) {
+    const Report report = confined(
+        [](Lab& lab, Report& found) {
+            const Home second = make_home(1);
+            bare().cuCtxSetCurrent(second.context);
+            CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+            std::atomic<bool> go{false};
+            std::atomic<int> ran{0};
+            program<Entry::cuLaunchHostFunc>()(
+                nullptr, [](void* wait) { static_cast<std::atomic<bool>*>(wait)->wait(false); },
+                &go);
+            bare().cuCtxSetCurrent(home().context);
+            found.set("enqueue", program<Entry::cuLaunchHostFunc>()(stream, &count, &ran));
+            found.set("query", lab.cuda.cuStreamQuery(stream));
+            CUcontext current{};
+            bare().cuCtxGetCurrent(&current);
+            found.set("current", current == home().context);
+            go = true;
+            go.notify_all();
+            lab.cuda.cuStreamSynchronize(stream);
+            found.set("ran", ran);
+        },
+        {{"SIM_CUDA_GPUS", "h100,h100"}});
+    EXPECT_EQ(report["enqueue"], CUDA_SUCCESS);
+    EXPECT_EQ(report["query"], CUDA_ERROR_NOT_READY);
+    EXPECT_TRUE(report["current"]);
+    EXPECT_EQ(report["ran"], 1);
+}
+
+// A stream that is behind a gate holds up the NULL stream, and that every blocking stream: whatever
+// the threads do at once, nothing that follows a NULL operation runs before the gate is open.
+TEST(StreamOrder, HoldsAmongManyThreads) {
+    constexpr int kThreads = 4;
+    constexpr int kRounds = 60;
+    const Report report = confined([](Lab& lab, Report& found) {
+        std::atomic<int> early{0};
+        std::atomic<int> late{0};
+        std::atomic<int> errors{0};
+        const auto expect = [&](CUresult result) { errors += result != CUDA_SUCCESS; };
+        lab.close(lab.stream(CU_STREAM_DEFAULT));
+        std::vector<std::thread> threads;
+        for (int i = 0; i < kThreads; ++i) {
+            threads.emplace_back([&] {
+                expect(lab.cuda.cuCtxSetCurrent(lab.primary));
+                CUstream own = lab.stream(CU_STREAM_DEFAULT);
+                expect(lab.cuda.cuLaunchHostFunc(nullptr, &count, &late));
+                for (int round = 0; round < kRounds; ++round) {
+                    CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+                    expect(lab.cuda.cuLaunchHostFunc(stream, &count, &late));
+                    expect(lab.cuda.cuLaunchHostFunc(own, &count, &late));
+                    expect(lab.cuda.cuLaunchHostFunc(nullptr, &count, &late));
+                    expect(lab.cuda.cuStreamDestroy_v2(stream));
+                    if (lab.cuda.cuStreamQuery(nullptr) == CUDA_SUCCESS) ++early;
+                }
+            });
+        }
+        for (std::thread& thread : threads) thread.join();
+        found.set("early", early + late);
+        found.set("waits", lab.waits([&] { lab.cuda.cuStreamSynchronize(nullptr); }));
+        lab.cuda.cuCtxSynchronize();
+        found.set("late", late);
+        found.set("errors", errors);
+    });
+    EXPECT_EQ(report["early"], 0);
+    EXPECT_TRUE(report["waits"]);
+    EXPECT_EQ(report["late"], kThreads * (1 + 3 * kRounds));
+    EXPECT_EQ(report["errors"], 0);
+}
+
+// A home that ends takes its streams along, and another may come.
+TEST(StreamOrder, BeginsAnewWithAnotherHome) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+        lab.write(stream, 0, 1);
+        lab.write(CU_STREAM_PER_THREAD, 1, 1);
+        bare().cuCtxSetCurrent(home().primary);
+        close(home().domain);
+        bare().cuGreenCtxDestroy(home().green);
+        found.set("gone", lab.cuda.cuStreamQuery(stream));
+        home() = make_home(0);
+        lab.cuda.cuCtxSetCurrent(home().primary);
+        lab.close(lab.stream(CU_STREAM_DEFAULT));
+        found.set("own", lab.write(CU_STREAM_PER_THREAD, 1, 1));
+        lab.write(nullptr, 0, 2);
+        found.set("waits", lab.waits([&] { lab.cuda.cuStreamSynchronize(nullptr); }));
+    });
+    EXPECT_EQ(report["gone"], CUDA_ERROR_CONTEXT_IS_DESTROYED);
+    EXPECT_EQ(report["own"], CUDA_SUCCESS);
+    EXPECT_TRUE(report["waits"]);
+}
+
+}  // namespace
+}  // namespace ration::cuda::stream
