@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shim/policy/glob.h"
 #include "shim/policy/wording.h"
 
 namespace ration::policy {
@@ -38,9 +39,7 @@ class Decider {
             decision_.place = rule->place;
         }
         if (const Use* chosen = choose(*use)) apply(*chosen);
-        if (decision_.rule != nullptr && decision_.rule->scope) {
-            decision_.partition.scope = *decision_.rule->scope;
-        }
+        set_scope();
         return std::move(decision_);
     }
 
@@ -51,6 +50,15 @@ class Decider {
         decision_.kind = Decision::Kind::kError;
         decision_.on_error = OnError::kFail;
         decision_.error = std::move(text);
+    }
+
+    void set_scope() {
+        const Rule* const rule = decision_.rule;
+        if (rule != nullptr && rule->scope) decision_.partition.scope = *rule->scope;
+        if (decision_.partition.scope != Scope::kCgroup) return;
+        const std::vector<std::string> none;
+        decision_.scope_cgroup =
+            scope_cgroup(rule == nullptr ? none : rule->match.cgroup, subject_.cgroup());
     }
 
     // What RATION_USE makes of the rule's use; nullptr after an error.
@@ -139,6 +147,18 @@ class Decider {
 };
 
 }  // namespace
+
+std::string scope_cgroup(const std::vector<std::string>& globs, const std::string& cgroup) {
+    for (std::size_t end = 0; end < cgroup.size();) {
+        end = std::min(cgroup.find('/', end + 1), cgroup.size());
+        const std::string above = cgroup.substr(0, end);
+        const bool matched = std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) {
+            return glob_matches(glob, above);
+        });
+        if (matched) return above;
+    }
+    return cgroup;
+}
 
 Decision decide(const Policy& policy, const Subject& subject) {
     try {

@@ -20,7 +20,8 @@ bool matches(const Match& match, const Subject& subject);
 struct Decision {
     enum class Kind { kIgnore, kDeny, kPartition, kError };
     Kind kind = Kind::kIgnore;
-    Partition partition;                // kPartition
+    Partition partition;                // kPartition; `scope` is the rule's, where it has one
+    std::string scope_cgroup;           // whose processes share it if the scope is kCgroup
     const Pool* pool = nullptr;         // the pool that the partition is a slot of
     std::optional<unsigned> rank;       // the slot that was taken
     std::string rank_variable;          // where the rank came from: "PARSL_WORKER_RANK"
@@ -54,6 +55,11 @@ struct Rank {
     std::optional<unsigned> number;  // nullopt: not a number
 };
 std::optional<Rank> local_rank(const Subject& subject);
+
+// The cgroup that scope = "cgroup" means: the uppermost one above `cgroup` that the rule's own
+// globs match, so that a job is one whose steps and tasks have cgroups of their own below it; else
+// `cgroup` itself. Empty if that is.
+std::string scope_cgroup(const std::vector<std::string>& globs, const std::string& cgroup);
 
 // How the driver rounds a share: down to a multiple of `unit`, at least `minimum`.
 struct Granularity {

@@ -7,6 +7,7 @@
 
 #include "shim/policy/diagnostic.h"
 #include "shim/policy/policy.h"
+#include "shim/policy/sources.h"
 
 namespace ration::policy {
 
@@ -40,7 +41,34 @@ Loaded read(const std::vector<Source>& sources);
 // list with commas. Problems name the option ("--share: ..."). Never throws.
 struct Inline {
     std::string share, memory, device, mig, name, cu, cu_mask;
+    // As in a policy; `exclusive` is "1".
+    std::string sm = "", sm_groups = "", mechanism = "", granularity = "", exclusive = "",
+                wait = "", scope = "";
 };
 Loaded read_inline(const Inline& options);
+
+// The options of `ration run` and the variables by which it passes them on.
+struct InlineFlag {
+    const char* option;
+    const char* variable;
+    std::string Inline::*value;
+    bool asks;  // is a policy by itself
+};
+inline constexpr InlineFlag kInlineFlags[] = {
+    {"--share", kShareVariable, &Inline::share, true},
+    {"--sm", kSmVariable, &Inline::sm, true},
+    {"--sm-groups", kSmGroupsVariable, &Inline::sm_groups, true},
+    {"--cu", kCuVariable, &Inline::cu, true},
+    {"--cu-mask", kCuMaskVariable, &Inline::cu_mask, true},
+    {"--memory", kMemoryVariable, &Inline::memory, true},
+    {"--device", kDeviceVariable, &Inline::device, true},
+    {"--mig", kMigVariable, &Inline::mig, true},
+    {"--green", kMechanismVariable, &Inline::mechanism, false},
+    {"--granularity", kGranularityVariable, &Inline::granularity, false},
+    {"--exclusive", kExclusiveVariable, &Inline::exclusive, false},
+    {"--wait", kWaitVariable, &Inline::wait, false},
+    {"--scope", kScopeVariable, &Inline::scope, false},
+    {"--name", kNameVariable, &Inline::name, false},
+};
 
 }  // namespace ration::policy

@@ -1,11 +1,47 @@
 #include <algorithm>
 
 #include "shim/policy/amount.h"
+#include "shim/policy/draft.h"
 #include "shim/policy/read.h"
 #include "shim/policy/wording.h"
 
 namespace ration::policy {
 namespace {
+
+// Options that are read as the key of a partition is.
+struct AsKey {
+    const char* key;
+    const char* option;
+    std::string Inline::*value;
+    Value::Kind kind;
+};
+constexpr AsKey kAsKeys[] = {
+    {"sm", "--sm", &Inline::sm, Value::Kind::kInteger},
+    {"sm_groups", "--sm-groups", &Inline::sm_groups, Value::Kind::kString},
+    {"mechanism", "--green", &Inline::mechanism, Value::Kind::kString},
+    {"granularity", "--granularity", &Inline::granularity, Value::Kind::kString},
+    {"exclusive", "--exclusive", &Inline::exclusive, Value::Kind::kBoolean},
+    {"wait", "--wait", &Inline::wait, Value::Kind::kString},
+    {"scope", "--scope", &Inline::scope, Value::Kind::kString},
+};
+
+// Where text is not of the kind it stays a string, which the key's reader refuses.
+Value value_of(const std::string& text, Value::Kind kind) {
+    Value value;
+    value.kind = Value::Kind::kString;
+    value.text = text;
+    const auto number = parse_unsigned(text);
+    if (kind == Value::Kind::kInteger && number) {
+        value.kind = kind;
+        value.integer = *number;
+    } else if (kind == Value::Kind::kBoolean && (text == "1" || text == "0")) {
+        value.kind = kind;
+        value.boolean = text == "1";
+    }
+    return value;
+}
+
+constexpr const char* kSizes = "--share, --sm, --sm-groups, --cu and --cu-mask";
 
 class InlineReader {
   public:
@@ -19,6 +55,7 @@ class InlineReader {
         take("--cu-mask", options_.cu_mask, partition_.cu_mask, parse_cu_mask);
         take("--memory", options_.memory, partition_.memory, parse_memory);
         take("--mig", options_.mig, partition_.mig, parse_mig);
+        for (const AsKey& row : kAsKeys) take_as_key(row);
         read_devices();
         check();
         publish();
@@ -37,6 +74,14 @@ class InlineReader {
         Reading<T> reading = parse(text);
         if (!reading.value) problem(option, std::move(reading.error));
         to = std::move(reading.value);
+    }
+
+    void take_as_key(const AsKey& row) {
+        if ((options_.*row.value).empty()) return;
+        const std::string option = row.option;
+        Report report(option, loaded_.problems);
+        find_partition_key(row.key)->read(row.key, value_of(options_.*row.value, row.kind),
+                                          partition_, report);
     }
 
     // "0,2,GPU-..."
@@ -68,25 +113,67 @@ class InlineReader {
         if (!options_.name.empty() && !is_name(options_.name)) {
             problem("--name", quote(options_.name) + "; allowed: " + kNameAllowed);
         }
-        const bool several =
-            !options_.share.empty() + !options_.cu.empty() + !options_.cu_mask.empty() > 1;
-        const bool number =
-            !options_.share.empty() || !options_.cu.empty() || !options_.cu_mask.empty();
-        const bool beside = number || !options_.memory.empty() || !options_.device.empty();
-        if (several) {
-            problem(options_.cu_mask.empty() ? "--cu" : "--cu-mask",
-                    "beside another size; allowed: one of --share, --cu and --cu-mask");
+        check_sizes();
+        if (!loaded_.problems.empty()) return;
+        // A place is the number of a row here.
+        Diagnostics mistakes;
+        const std::string nowhere;
+        Report report(nowhere, mistakes);
+        check_values(
+            partition_, "the options",
+            [](const char* key) {
+                const auto row = std::find_if(
+                    std::begin(kAsKeys), std::end(kAsKeys),
+                    [&](const AsKey& each) { return std::string_view(each.key) == key; });
+                return Position{static_cast<unsigned>(row - std::begin(kAsKeys)), 0};
+            },
+            report);
+        for (Diagnostic& mistake : mistakes) {
+            problem(kAsKeys[mistake.place.line].option, std::move(mistake.text));
         }
-        if (!options_.mig.empty() && beside) {
+    }
+
+    void check_sizes() {
+        struct Size {
+            const char* option;
+            const std::string& text;
+        };
+        const Size sizes[] = {{"--share", options_.share},
+                              {"--sm", options_.sm},
+                              {"--sm-groups", options_.sm_groups},
+                              {"--cu", options_.cu},
+                              {"--cu-mask", options_.cu_mask}};
+        const char* first = nullptr;
+        for (const Size& size : sizes) {
+            if (size.text.empty()) continue;
+            if (first != nullptr) {
+                problem(size.option,
+                        std::string("beside ") + first + "; allowed: one of " + kSizes);
+            } else {
+                first = size.option;
+            }
+        }
+        const bool how = std::any_of(std::begin(kAsKeys), std::end(kAsKeys), [&](const AsKey& row) {
+            return !(options_.*row.value).empty();
+        });
+        const bool limit = first != nullptr || !options_.memory.empty() || !options_.device.empty();
+        if (!options_.mig.empty() && (limit || how)) {
             problem("--mig",
                     "beside another limit; allowed: --mig alone, as a MIG instance is a "
                     "device with a size of its own");
         }
-        if (options_.mig.empty() && !beside) {
-            problem(
-                options_.name.empty() ? "ration run" : "--name",
-                "nothing to limit; allowed: --share, --cu, --cu-mask, --memory, --device or --mig");
+        if (options_.mig.empty() && !limit) {
+            problem(first_given(), std::string("nothing to limit; allowed: ") +
+                                       "--share, --sm, --sm-groups, --cu, --cu-mask, --memory, "
+                                       "--device or --mig");
         }
+    }
+
+    const char* first_given() const {
+        for (const InlineFlag& flag : kInlineFlags) {
+            if (!(options_.*flag.value).empty()) return flag.option;
+        }
+        return "ration run";
     }
 
     void publish() {

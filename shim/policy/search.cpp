@@ -177,10 +177,11 @@ bool disabled(const Environment& environment) {
 }
 
 Inline flags(const Environment& environment) {
-    return {value(environment, kShareVariable),  value(environment, kMemoryVariable),
-            value(environment, kDeviceVariable), value(environment, kMigVariable),
-            value(environment, kNameVariable),   value(environment, kCuVariable),
-            value(environment, kCuMaskVariable)};
+    Inline options;
+    for (const InlineFlag& flag : kInlineFlags) {
+        options.*flag.value = value(environment, flag.variable);
+    }
+    return options;
 }
 
 bool any_flag(const Environment& environment) {

@@ -65,13 +65,14 @@ class Install(unittest.TestCase):
             "share/ration/examples/quarter.toml",
             "share/ration/policy.schema.json",
             "share/man/man1/ration.1",
+            "share/man/man5/ration-policy.5",
             "share/bash-completion/completions/ration",
         }
         self.assertLessEqual(expected, self.files())
 
     def test_nothing_lies_elsewhere(self):
         homes = ("bin/ration", "lib/tmpfiles.d/ration.conf", "lib/systemd/system/ration", "share/ration/",
-                 "share/man/man1/ration", "share/bash-completion/completions/ration",
+                 "share/man/man1/ration", "share/man/man5/ration", "share/bash-completion/completions/ration",
                  str(self.libraries.relative_to(self.prefix)) + "/")
         self.assertEqual([file for file in self.files() if not file.startswith(homes)], [])
 

@@ -100,5 +100,32 @@ use = "partition.a"
     EXPECT_EQ(scope("scope = \"process\"\n"), Scope::kProcess);
 }
 
+// A job's steps have cgroups of their own, below the one that the rule names.
+TEST(Green, ACgroupIsTheUppermostThatTheRuleMatches) {
+    const std::string task = "/slurm/uid_1000/job_7/step_0/task_3";
+    EXPECT_EQ(scope_cgroup({}, task), task);
+    EXPECT_EQ(scope_cgroup({"*/job_*"}, task), "/slurm/uid_1000/job_7");
+    EXPECT_EQ(scope_cgroup({"/none", "*/step_*"}, task), "/slurm/uid_1000/job_7/step_0");
+    EXPECT_EQ(scope_cgroup({"*/task_3"}, task), task);
+    EXPECT_EQ(scope_cgroup({"/"}, "/"), "/");
+    EXPECT_EQ(scope_cgroup({}, "/"), "/");
+    EXPECT_EQ(scope_cgroup({"*"}, ""), "");
+}
+
+TEST(Green, TheCgroupIsAskedForOnlyWhereItIsShared) {
+    FakeProcess process;
+    process.cgroup_text = "/a/job_7/b";
+    const char* text = R"([partition.a]
+memory = "1GiB"
+[[rule]]
+use = "partition.a"
+)";
+    EXPECT_EQ(decide(policy_of(text), process).scope_cgroup, "");
+    EXPECT_EQ(process.asked["cgroup"], 0);
+    const Policy shared =
+        policy_of(std::string(text) + "scope = \"cgroup\"\ncgroup = \"*/job_*\"\n");
+    EXPECT_EQ(decide(shared, process).scope_cgroup, "/a/job_7");
+}
+
 }  // namespace
 }  // namespace ration::policy

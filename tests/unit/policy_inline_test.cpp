@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "policy_helpers.h"
@@ -28,8 +29,9 @@ TEST(Inline, ProblemsOfMasksNameTheOption) {
          {"0", "0=0x0,1=0x0", "0=0x1,", "0=0x1,00=0x1", "=0x1", "64=0x1", "0=15"}) {
         EXPECT_EQ(line(cus("", mask)).rfind("--cu-mask: ", 0), 0U) << mask;
     }
-    EXPECT_EQ(line(cus("26", "0=0x1")),
-              "--cu-mask: beside another size; allowed: one of --share, --cu and --cu-mask");
+    EXPECT_EQ(
+        line(cus("26", "0=0x1")),
+        "--cu-mask: beside --cu; allowed: one of --share, --sm, --sm-groups, --cu and --cu-mask");
 }
 
 TEST(Inline, IsOnePartitionForEverything) {
@@ -75,11 +77,63 @@ TEST(Inline, ProblemsNameTheOption) {
         (std::vector<std::string>{"--mig: beside another limit; allowed: --mig alone, as a MIG "
                                   "instance is a device with a size of its own"}));
     EXPECT_EQ(text(options("", "", "", "", "")).size(), 1U);
-    EXPECT_EQ(
-        text(options("", "", "", "", "x")),
-        (std::vector<std::string>{
-            "--name: nothing to limit; allowed: --share, --cu, --cu-mask, --memory, --device or "
-            "--mig"}));
+    EXPECT_EQ(text(options("", "", "", "", "x")),
+              (std::vector<std::string>{
+                  "--name: nothing to limit; allowed: --share, --sm, --sm-groups, --cu, --cu-mask, "
+                  "--memory, --device or --mig"}));
+}
+
+TEST(Inline, GroupsAreReadAsInAPolicy) {
+    Inline given;
+    given.sm_groups = "0-1";
+    given.mechanism = "green";
+    given.granularity = "fine";
+    given.exclusive = "1";
+    given.wait = "5min";
+    given.scope = "user";
+    const Loaded loaded = read_inline(given);
+    EXPECT_EQ(lines(loaded.problems), std::vector<std::string>());
+    const Partition partition = decide(loaded.policy, FakeProcess()).partition;
+    EXPECT_EQ(partition.sm_groups, (std::vector<unsigned>{0, 1}));
+    EXPECT_EQ(partition.mechanism, Mechanism::kGreen);
+    EXPECT_EQ(partition.granularity, SmGranularity::kFine);
+    EXPECT_TRUE(partition.exclusive);
+    EXPECT_EQ(partition.wait, std::chrono::minutes(5));
+    EXPECT_EQ(partition.scope, Scope::kUser);
+    given = {};
+    given.sm = "32";
+    EXPECT_EQ(decide(read_inline(given).policy, FakeProcess()).partition.sm, 32U);
+}
+
+TEST(Inline, MistakesOfGroupsNameTheOption) {
+    const auto line = [](std::string Inline::*flag, const char* text, const char* share) {
+        Inline given;
+        given.share = share;
+        given.*flag = text;
+        return lines(read_inline(given).problems).at(0);
+    };
+    EXPECT_EQ(line(&Inline::sm, "0", ""),
+              "--sm: sm 0 is out of range; allowed: an integer from 1 to 65535");
+    EXPECT_EQ(line(&Inline::sm, "32x", ""),
+              "--sm: sm is a string; allowed: an integer from 1 to 65535");
+    EXPECT_EQ(line(&Inline::wait, "5min", "25%"),
+              "--wait: wait in the options without exclusive; allowed: with exclusive = true");
+    EXPECT_EQ(line(&Inline::scope, "us", "25%"),
+              "--scope: scope \"us\" is unknown; allowed: \"process\", \"slot\", \"user\", "
+              "\"cgroup\"");
+    EXPECT_EQ(line(&Inline::sm_groups, "0", "25%"),
+              "--sm-groups: beside --share; allowed: one of --share, --sm, --sm-groups, --cu and "
+              "--cu-mask");
+    EXPECT_EQ(line(&Inline::exclusive, "1", "").rfind("--exclusive: nothing to limit", 0), 0U);
+}
+
+// libration.so has a list of its own, without the C++ library.
+TEST(Inline, AskingFlagsAreThoseThatTheFrontLooksFor) {
+    std::vector<std::string> asking;
+    for (const InlineFlag& flag : kInlineFlags) {
+        if (flag.asks) asking.emplace_back(flag.variable);
+    }
+    EXPECT_THAT(asking, ::testing::UnorderedElementsAreArray(kAskingVariables));
 }
 
 TEST(Inline, ANameIsOneLine) {

@@ -9,6 +9,7 @@
 
 #include "shim/policy/amount.h"
 #include "shim/policy/read.h"
+#include "shim/policy/span.h"
 #include "tools/ration/failure.h"
 #include "tools/ration/output.h"
 
@@ -107,32 +108,64 @@ std::string same_mig(const Both& both) {
     return both.given;
 }
 
-std::string inner_name(const Both& both) { return both.given; }
+std::string smaller_sm(const Both& both) {
+    const auto outer = policy::parse_unsigned(both.outer);
+    if (!outer) {
+        throw Failure(kUsage, both.text() + ": that is no number; unset it");
+    }
+    return *policy::parse_unsigned(both.given) <= *outer ? both.given : both.outer;
+}
 
-// One row for each option that names a part of the inline policy.
-struct Flag {
-    const char* option;
-    const char* variable;
-    std::string ShareOptions::*value;
-    std::string policy::Inline::*field;
-    // What holds where an outer `ration run` has given it too: a share within a share only narrows.
-    std::string (*narrow)(const Both&);
+std::string common_groups(const Both& both) {
+    const auto outer = both.outer_value(policy::parse_groups(both.outer));
+    const auto given = *policy::parse_groups(both.given).value;
+    std::vector<unsigned> common;
+    for (const unsigned group : given) {
+        if (std::binary_search(outer.begin(), outer.end(), group)) {
+            common.push_back(group);
+        }
+    }
+    if (common.empty()) {
+        both.fail("no group is in both; name some of the outer ones");
+    }
+    return policy::groups_text(common);
+}
+
+// Who shares a grant, and of which groups the numbers are, cannot be narrowed.
+std::string the_same(const Both& both) {
+    if (both.outer != both.given) {
+        both.fail("a share within a share keeps the outer one");
+    }
+    return both.given;
+}
+
+// What is no size of anything: of the inner and the outer one, the inner's.
+std::string inner(const Both& both) { return both.given; }
+
+// What holds where an outer `ration run` has given a flag too: a share within a share only narrows.
+using Narrow = std::string (*)(const Both&);
+struct Rule {
+    std::string policy::Inline::*flag;
+    Narrow narrow;
 };
-const std::vector<Flag>& flags() {
-    static const std::vector<Flag> rows{
-        {"--share", policy::kShareVariable, &ShareOptions::share, &policy::Inline::share,
-         smaller_share},
-        {"--cu", policy::kCuVariable, &ShareOptions::cu, &policy::Inline::cu, smaller_cu},
-        {"--cu-mask", policy::kCuMaskVariable, &ShareOptions::cu_mask, &policy::Inline::cu_mask,
-         common_cus},
-        {"--memory", policy::kMemoryVariable, &ShareOptions::memory, &policy::Inline::memory,
-         smaller_memory},
-        {"--device", policy::kDeviceVariable, &ShareOptions::device, &policy::Inline::device,
-         common_devices},
-        {"--mig", policy::kMigVariable, &ShareOptions::mig, &policy::Inline::mig, same_mig},
-        {"--name", policy::kNameVariable, &ShareOptions::name, &policy::Inline::name, inner_name},
-    };
-    return rows;
+constexpr Rule kRules[] = {
+    {&policy::Inline::share, smaller_share},     {&policy::Inline::sm, smaller_sm},
+    {&policy::Inline::sm_groups, common_groups}, {&policy::Inline::cu, smaller_cu},
+    {&policy::Inline::cu_mask, common_cus},      {&policy::Inline::memory, smaller_memory},
+    {&policy::Inline::device, common_devices},   {&policy::Inline::mig, same_mig},
+    {&policy::Inline::mechanism, inner},         {&policy::Inline::granularity, the_same},
+    {&policy::Inline::exclusive, inner},         {&policy::Inline::wait, inner},
+    {&policy::Inline::scope, the_same},          {&policy::Inline::name, inner},
+};
+static_assert(std::size(kRules) == std::size(policy::kInlineFlags));
+
+std::string narrow(const policy::InlineFlag& flag, const Both& both) {
+    for (const Rule& rule : kRules) {
+        if (rule.flag == flag.value) {
+            return rule.narrow(both);
+        }
+    }
+    return both.given;
 }
 
 void refuse_mistakes(const policy::Loaded& loaded) {
@@ -141,28 +174,29 @@ void refuse_mistakes(const policy::Loaded& loaded) {
     }
 }
 
+bool any(const policy::Inline& given, bool asking_alone) {
+    return std::any_of(std::begin(policy::kInlineFlags), std::end(policy::kInlineFlags),
+                       [&](const policy::InlineFlag& flag) {
+                           return (flag.asks || !asking_alone) && !(given.*flag.value).empty();
+                       });
+}
+
 // The flags together with those of an outer `ration run`, which are in the environment.
-policy::Inline merged_inline(const ShareOptions& options) {
-    policy::Inline given, merged;
-    for (const Flag& flag : flags()) {
-        given.*flag.field = options.*flag.value;
-    }
-    const bool limits = std::any_of(flags().begin(), flags().end(), [&](const Flag& flag) {
-        return flag.field != &policy::Inline::name && !(given.*flag.field).empty();
-    });
-    if (limits) {
+policy::Inline merged_inline(const policy::Inline& given) {
+    if (any(given, true)) {
         refuse_mistakes(policy::read_inline(given));  // before it is compared
     }
-    for (const Flag& flag : flags()) {
+    policy::Inline merged;
+    for (const policy::InlineFlag& flag : policy::kInlineFlags) {
         const Both both{flag.option, flag.variable, own_environment(flag.variable).value_or(""),
-                        given.*flag.field};
+                        given.*flag.value};
         if (both.outer.empty() || both.given.empty()) {
-            merged.*flag.field = both.outer + both.given;
+            merged.*flag.value = both.outer + both.given;
             continue;
         }
-        merged.*flag.field = flag.narrow(both);
-        if (merged.*flag.field != both.given) {
-            complain(both.text() + ": " + merged.*flag.field + " holds");
+        merged.*flag.value = narrow(flag, both);
+        if (merged.*flag.value != both.given) {
+            complain(both.text() + ": " + merged.*flag.value + " holds");
         }
     }
     refuse_mistakes(policy::read_inline(merged));
@@ -171,9 +205,9 @@ policy::Inline merged_inline(const ShareOptions& options) {
 
 // A share within a share only narrows, and what a policy will give cannot be told from here.
 void refuse_to_leave_outer_flags() {
-    for (const Flag& flag : flags()) {
+    for (const policy::InlineFlag& flag : policy::kInlineFlags) {
         const std::string outer = own_environment(flag.variable).value_or("");
-        if (flag.field != &policy::Inline::name && !outer.empty()) {
+        if (flag.asks && !outer.empty()) {
             throw Failure(kUsage, fmt::format("{}={} is in the environment, from an outer `ration "
                                               "run`, and --policy could widen it: leave --policy "
                                               "out, or unset {}",
@@ -192,16 +226,30 @@ void add_share_options(CLI::App& app, ShareOptions& options) {
             return text.empty() ? std::string("must not be empty") : std::string();
         });
     };
+    policy::Inline& flags = options.flags;
     add("--policy", options.policy, "FILE", "Policy file to follow");
-    add("--share", options.share, "PERCENT", "Share of each device's SMs or CUs: 25% or 1/3");
-    add("--cu", options.cu, "N", "Number of CUs of each AMD device");
-    add("--cu-mask", options.cu_mask, "MASK",
+    add("--share", flags.share, "PERCENT", "Share of each device's SMs or CUs: 25% or 1/3");
+    add("--sm", flags.sm, "N", "Number of SMs of each NVIDIA device");
+    add("--sm-groups", flags.sm_groups, "LIST", "Groups of SMs of each NVIDIA device: 0-3,7");
+    add("--cu", flags.cu, "N", "Number of CUs of each AMD device");
+    add("--cu-mask", flags.cu_mask, "MASK",
         "CUs of each AMD device by shader engine: 0=0x0f,1=0x7f");
-    add("--memory", options.memory, "SIZE", "Memory on each device: 2GiB, 500MB or 25%");
-    add("--device", options.device, "LIST",
+    add("--memory", flags.memory, "SIZE", "Memory on each device: 2GiB, 500MB or 25%");
+    add("--device", flags.device, "LIST",
         "Devices, comma separated: indices in PCI order, UUIDs, PCI addresses, visible:N");
-    add("--mig", options.mig, "UUID", "MIG instance");
-    add("--name", options.name, "NAME", "What `ration ps` calls this share");
+    add("--mig", flags.mig, "UUID", "MIG instance");
+    app.add_flag_callback(
+        "--green", [&flags] { flags.mechanism = "green"; },
+        "Whole groups of SMs instead of an MPS percentage");
+    app.add_flag_callback(
+        "--exclusive", [&flags] { flags.exclusive = "1"; },
+        "Groups of SMs that no other share on the device holds");
+    add("--wait", flags.wait, "TIME", "How long to wait for them: 30s, 5min or 2h");
+    add("--scope", flags.scope, "SCOPE",
+        "Whose processes share the grant: process, slot, user or cgroup");
+    add("--granularity", flags.granularity, "SIZE",
+        "group, or fine: groups of fewer SMs, without large clusters and NCCL");
+    add("--name", flags.name, "NAME", "What `ration ps` calls this share");
     add("--use", options.use, "PARTITION",
         "What to take of that which the policy's may_use offers");
 }
@@ -221,9 +269,7 @@ std::optional<std::string> own_environment(const std::string& name) {
 
 Changes changes_of(const ShareOptions& options) {
     Changes changes;
-    const bool flagged = std::any_of(flags().begin(), flags().end(), [&](const Flag& flag) {
-        return !(options.*flag.value).empty();
-    });
+    const bool flagged = any(options.flags, false);
     if (!options.policy.empty()) {
         if (flagged) {
             throw Failure(kUsage,
@@ -235,15 +281,15 @@ Changes changes_of(const ShareOptions& options) {
         std::error_code error;
         const auto path = std::filesystem::absolute(options.policy, error);
         changes.set.emplace_back("RATION_POLICY", error ? options.policy : path.string());
-        for (const Flag& flag : flags()) {
+        for (const policy::InlineFlag& flag : policy::kInlineFlags) {
             changes.unset.emplace_back(flag.variable);
         }
     }
     if (flagged) {
-        const policy::Inline merged = merged_inline(options);
-        for (const Flag& flag : flags()) {
-            if (!(options.*flag.value).empty()) {
-                changes.set.emplace_back(flag.variable, merged.*flag.field);
+        const policy::Inline merged = merged_inline(options.flags);
+        for (const policy::InlineFlag& flag : policy::kInlineFlags) {
+            if (!(options.flags.*flag.value).empty()) {
+                changes.set.emplace_back(flag.variable, merged.*flag.value);
             }
         }
     }

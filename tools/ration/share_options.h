@@ -15,10 +15,11 @@ class App;
 namespace ration::tool {
 
 struct ShareOptions {
-    std::string policy, share, cu, cu_mask, memory, device, mig, name, use;
+    std::string policy, use;
+    policy::Inline flags;
 };
 
-// Adds --policy, --share, --cu, --cu-mask, --memory, --device, --mig, --name and --use.
+// Adds --policy, --use and the flags of policy::kInlineFlags.
 void add_share_options(CLI::App& app, ShareOptions& options);
 
 // What the options do to the environment of the program.

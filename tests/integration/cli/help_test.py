@@ -10,6 +10,8 @@ import support
 from support import BUILD, PROGRAM, RATION, SOURCE
 
 MANUAL = SOURCE / "tools/ration/ration.1"
+POLICY_MANUAL = SOURCE / "tools/ration/ration-policy.5"
+SCHEMA = SOURCE / "config/policy.schema.json"
 COMPLETION = SOURCE / "tools/ration/completion.bash"
 
 
@@ -112,9 +114,19 @@ class Help(support.Case):
         missing = set().union(*map(fields, self.shown())) - words
         self.assertEqual(missing, set())
 
+    def test_manual_has_every_key_of_a_policy(self):
+        schema = json.loads(SCHEMA.read_text())
+        tables = [schema, schema["properties"]["defaults"]]
+        tables += [schema["$defs"][name] for name in ("partition", "pool", "rule")]
+        keys = set().union(*(table["properties"] for table in tables))
+        named = set(re.findall(r"[a-z_]+", "\n".join(
+            re.findall(r"(?m)^\.(?:It )?Ic (.*)$", POLICY_MANUAL.read_text())
+        )))
+        self.assertEqual(keys - named, set())
+
     @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed")
     def test_manual_is_well_formed(self):
-        done = self.start("mandoc", "-Tlint", "-Wwarning", MANUAL)
+        done = self.start("mandoc", "-Tlint", "-Wwarning", MANUAL, POLICY_MANUAL)
         self.assertEqual(done.stdout, "")
 
     def test_completion(self):

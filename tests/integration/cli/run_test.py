@@ -73,6 +73,9 @@ class Started(support.Case):
         cases = [
             ("RATION_SHARE", "--share", "25%", "100%", "25%"),
             ("RATION_SHARE", "--share", "1/2", "25%", "25%"),
+            ("RATION_SM", "--sm", "32", "64", "32"),
+            ("RATION_SM", "--sm", "64", "32", "32"),
+            ("RATION_SM_GROUPS", "--sm-groups", "0-3,7", "2-7", "2-3,7"),
             ("RATION_CU", "--cu", "24", "48", "24"),
             ("RATION_CU_MASK", "--cu-mask", "0=0xff,1=0xf", "0=0x1f,2=0xf", "0=0x1f"),
             ("RATION_MEMORY", "--memory", "1GiB", "2GiB", "1GiB"),
@@ -94,13 +97,36 @@ class Started(support.Case):
         lines = self.ration("env", "--share", "50%", variables={"RATION_SHARE": "25%"})
         self.assertIn("RATION_SHARE='25%'", lines.replace('"', "'"))
 
+    def test_flags_of_groups_reach_the_program(self):
+        printed = self.ration(
+            "run", "--sm-groups", "0-3", "--green", "--exclusive", "--wait", "5min",
+            "--scope", "user", "--granularity", "fine", "--", "env",
+        )
+        for line in (
+            "RATION_SM_GROUPS=0-3", "RATION_MECHANISM=green", "RATION_EXCLUSIVE=1",
+            "RATION_WAIT=5min", "RATION_SCOPE=user", "RATION_GRANULARITY=fine",
+        ):
+            self.assertIn(line + "\n", printed)
+        for option, outer, inner in (("scope", "user", "cgroup"), ("granularity", "fine", "group")):
+            variable = f"RATION_{option.upper()}"
+            line = self.complaint(
+                "run", "--share", "25%", f"--{option}", inner, "--", "true", code=2,
+                variables={variable: outer},
+            )
+            self.assertIn(f"{variable}={outer}", line)
+            self.assertIn("keeps the outer one", line)
+        line = self.complaint("run", "--exclusive", "--", "true", code=2)
+        self.assertIn("--exclusive: nothing to limit", line)
+
     def test_what_cannot_be_narrowed_is_an_error_that_shows_both(self):
         cases = [
             ("RATION_MEMORY", "--memory", "25%", "2GiB"),
             ("RATION_DEVICE", "--device", "0,1", "2"),
             ("RATION_MIG", "--mig", "MIG-aa", "MIG-bb"),
             ("RATION_CU_MASK", "--cu-mask", "0=0xf", "0=0xf0"),
+            ("RATION_SM_GROUPS", "--sm-groups", "0-3", "4"),
             ("RATION_SHARE", "--share", "lots", "25%"),
+            ("RATION_SM", "--sm", "lots", "32"),
         ]
         for variable, option, outer, inner in cases:
             line = self.complaint(
