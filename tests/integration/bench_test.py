@@ -61,6 +61,10 @@ class Bench(unittest.TestCase):
                      "ioctl that is not KFD's", *["hipStreamCreate"][:self.has_hip()]):
             self.assertRegex(table, rf"(?m)^{what}.*: (pass|OVER|not measurable, too noisy)$")
 
+    def test_one_row_by_itself(self):
+        rows = json.loads(self.bench("--json", "--only", "ioctl"))["rows"]
+        self.assertEqual([row["what"] for row in rows], ["ioctl that is not KFD's"])
+
     def test_says_what_is_missing(self):
         done = subprocess.run([SOURCE / "bench/run", "--build", SOURCE / "tests"], capture_output=True,
                               text=True, timeout=BENCH_LIMIT_S)
