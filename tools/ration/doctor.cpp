@@ -9,6 +9,7 @@
 #include "tools/ration/command.h"
 #include "tools/ration/driver_probe.h"
 #include "tools/ration/failure.h"
+#include "tools/ration/groups.h"
 #include "tools/ration/node_facts.h"
 #include "tools/ration/output.h"
 #include "tools/ration/runtime.h"
@@ -61,6 +62,10 @@ std::string driver_text(const Json& driver) {
         text += line("  visible", fmt::format("{}: {}, {}, {}, {}", device.value("index", 0),
                                               field(device, "name"), field(device, "uuid"),
                                               sms_text(device), memory_text(device)));
+        text += device.contains("groups") ? line("  groups", groups_text(device["groups"])) : "";
+        for (const state::Holder& holder : holders_of(field(device, "uuid"))) {
+            text += line("  held", state::to_text(holder));
+        }
     }
     return text;
 }
@@ -131,6 +136,7 @@ std::string audit_text(const Json& audit) {
     text += line("  hooked", joined(audit["hooked"]));
     text += line("  missing", joined(audit["missing"]) + " (not in this driver)");
     text += line("  unhooked", joined(audit["unhooked"]));
+    text += line("  unknown", joined(audit["unknown"]));
     for (const Json& entry : audit["harmless"]) {
         text += line("  harmless", field(entry, "symbol") + ": " + field(entry, "why"));
     }
@@ -149,6 +155,9 @@ Json node_facts(const Options& options, Findings& findings) {
                {"nvml", nvml_facts()},
                {"mps", nullptr},
                {"amd", amd_facts(findings)}};
+    for (Json& device : facts["driver"]["devices"]) {
+        device["held"] = to_json(holders_of(field(device, "uuid")));
+    }
     if (facts["amd"]["gpus"].empty() || has_nvidia(facts)) {
         facts["mps"] = mps_facts(findings);
         if (!facts["driver"]["problem"].is_null()) {

@@ -38,6 +38,26 @@ constexpr std::array<Pattern, 8> kContextMaking{{
     {"cuCtxFromGreenCtx", "divides what an MPS client or a MIG instance was granted"},
 }};
 
+constexpr std::array kKnown{
+#define ENTRY_POINT(symbol) std::string_view{#symbol},
+#include "shim/cuda/stream/entry_points.def"
+};
+
+// Of other headers than cuda.h: cudaGL.h, cudaEGL.h, cudaVDPAU.h, cudaProfiler.h.
+constexpr std::array<std::string_view, 7> kOtherHeaders{
+    "cuGL", "cuGraphicsGL", "cuEGL", "cuGraphicsEGL", "cuVDPAU", "cuGraphicsVDPAU", "cuProfiler"};
+
+// Whether it is named as cuda.h names its functions ("cudbg..." are not), and is none of them.
+bool unknown(std::string_view name) {
+    const bool of_cuda =
+        name.size() > 2 && name.substr(0, 2) == "cu" && name[2] >= 'A' && name[2] <= 'Z';
+    const auto begins = [&](std::string_view prefix) {
+        return name.substr(0, prefix.size()) == prefix;
+    };
+    return of_cuda && std::none_of(kOtherHeaders.begin(), kOtherHeaders.end(), begins) &&
+           std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end();
+}
+
 const Pattern* context_making(std::string_view name) {
     const auto found =
         std::find_if(kContextMaking.begin(), kContextMaking.end(), [&](const Pattern& pattern) {
@@ -63,6 +83,8 @@ DriverAudit audit_symbols(const std::vector<std::string>& exported) {
             audit.harmless.push_back({name, pattern->harmless});
         } else if (pattern != nullptr) {
             audit.unhooked.push_back(name);
+        } else if (unknown(name)) {
+            audit.unknown.push_back(name);
         }
     }
     for (const std::string_view name : kListed) {

@@ -12,7 +12,10 @@ struct DriverAudit {
     // Makes or takes a context, is exported, and is not on the list: a program that uses it gets
     // round the share. Empty for every driver that ration knows.
     std::vector<std::string> unhooked;
-    // The same, but harmless, and why.
+    // Exported, and later than the cuda.h that the lists were made from: it may take a stream, or
+    // memory, that nobody here knows of.
+    std::vector<std::string> unknown;
+    // Like `unhooked`, but harmless, and why.
     struct Harmless {
         std::string symbol;
         std::string why;

@@ -14,6 +14,7 @@
 #include "shim/cuda/mps_pipe.h"
 #include "tools/ration/child.h"
 #include "tools/ration/failure.h"
+#include "tools/ration/groups.h"
 
 namespace ration::tool {
 namespace {
@@ -66,6 +67,7 @@ Json describe_device(void* library, int index) {
     if (get_memory != nullptr && get_memory(&memory, handle) == CUDA_SUCCESS) {
         device["memory"] = memory;
     }
+    device["groups"] = describe_groups(library, index, device.value("uuid", std::string()));
     return device;
 }
 

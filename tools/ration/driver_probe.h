@@ -12,7 +12,7 @@ namespace ration::tool {
 // outside MPS), and returns what it printed:
 //   library  path of libcuda.so.1, or null     version  "13.0", or null
 //   init     what cuInit answered, or null     init_name  "CUDA_SUCCESS"
-//   devices  [{index, name, uuid, pci, sms, memory}] in the order of CUDA_VISIBLE_DEVICES
+//   devices  [{index, name, uuid, sms, memory, groups}] in the order of CUDA_VISIBLE_DEVICES
 //   problem  what went wrong, or null: not found, an error, a crash, no answer in time
 Json probe_driver(std::chrono::seconds limit);
 

@@ -12,6 +12,7 @@
 #include "shim/cuda/inventory.h"
 #include "shim/cuda/mps_pipe.h"
 #include "shim/policy/search.h"
+#include "shim/policy/wording.h"
 #include "tools/ration/driver_audit.h"
 #include "tools/ration/failure.h"
 #include "tools/ration/mps_control.h"
@@ -194,6 +195,13 @@ Json audit_facts(const std::string& file, Findings& findings) {
                        " makes or takes a context and is not hooked; this ration is too old for "
                        "the driver"});
     }
+    if (!audit.unknown.empty()) {
+        findings.push_back(
+            {false, file + ": " + policy::join(audit.unknown) +
+                        (audit.unknown.size() == 1 ? " is" : " are") +
+                        " newer than what this ration knows: mechanism \"green\" does not order "
+                        "streams across them, and no memory quota counts them; update ration"});
+    }
     Json harmless = Json::array();
     for (const DriverAudit::Harmless& entry : audit.harmless) {
         harmless.push_back({{"symbol", entry.symbol}, {"why", entry.why}});
@@ -203,6 +211,7 @@ Json audit_facts(const std::string& file, Findings& findings) {
             {"hooked", audit.hooked},
             {"missing", audit.missing},
             {"unhooked", audit.unhooked},
+            {"unknown", audit.unknown},
             {"harmless", harmless}};
 }
 

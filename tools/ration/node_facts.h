@@ -33,7 +33,7 @@ Json policy_facts(Findings& findings);
 // {path, interpreters, loaded, reached, obstacle, cuda, needed}: one program.
 Json binary_facts(const std::string& name, Findings& findings);
 
-// {file, exported, hooked, missing, unhooked, harmless}: one driver library.
+// {file, exported, hooked, missing, unhooked, unknown, harmless}: one driver library.
 Json audit_facts(const std::string& file, Findings& findings);
 
 }  // namespace ration::tool

@@ -14,6 +14,10 @@ class Node(support.Case):
         self.assertEqual(told["driver"]["init_name"], "CUDA_SUCCESS")
         self.assertEqual(told["driver"]["library"], str((BUILD / "sim/libcuda.so.1").resolve()))
         self.assertEqual(told["driver"]["devices"][0]["sms"], 132)
+        coarse, fine = told["driver"]["devices"][0]["groups"]
+        self.assertEqual((coarse["sizes"], coarse["rest"]), ([8] * 15, 12))
+        self.assertEqual((fine["sizes"], fine["rest"]), ([2] * 66, 0))
+        self.assertIn("15 of 8 SMs, 12 SMs in none; fine: 66 of 2 SMs\n", self.ration("doctor"))
         self.assertEqual(
             told["driver"]["devices"][0]["uuid"], told["nvml"]["devices"][0]["uuid"]
         )
@@ -122,7 +126,7 @@ class Driver(support.Case):
 
     def test_current(self):
         told = self.audit("13.0")
-        self.assertEqual((told["missing"], told["unhooked"]), ([], []))
+        self.assertEqual((told["missing"], told["unhooked"], told["unknown"]), ([], [], []))
         self.assertIn("cuCtxCreate_v4", told["hooked"])
 
     def test_older(self):
@@ -131,12 +135,18 @@ class Driver(support.Case):
         )
 
     def test_future(self):
-        names = ("cuInit", "cuCtxCreate_v5", "cuInit_v2", "cuGreenCtxCreate", "cuMemAlloc_v9")
+        names = (
+            "cuInit", "cuCtxCreate_v5", "cuInit_v2", "cuGreenCtxCreate", "cuMemAlloc_v9",
+            "cuLaunchKernel", "cuGLGetDevices", "cudbgApiInit",
+        )
         source = self.write("cuda.c", "".join(f"int {name}(void) {{ return 0; }}\n" for name in names))
         file = self.root / "libcuda.so.1"
         subprocess.run(["cc", "-shared", "-fPIC", "-o", file, source], check=True)
         told = self.json("doctor", "--driver", file, code=1)
         self.assertEqual(told["audit"]["unhooked"], ["cuCtxCreate_v5", "cuInit_v2"])
+        self.assertEqual(told["audit"]["unknown"], ["cuMemAlloc_v9"])
+        notes = [one["text"] for one in told["findings"] if not one["problem"]]
+        self.assertIn("cuMemAlloc_v9 is newer than what this ration knows", notes[0])
         self.assertEqual([one["symbol"] for one in told["audit"]["harmless"]], ["cuGreenCtxCreate"])
         self.assertIn("cuCtxCreate_v5", self.ration("doctor", "--driver", file, code=1))
 
