@@ -22,7 +22,7 @@
 // where the decision left it at that. So a process pays for none that it does not use.
 extern "C" {
 extern void* ration_slots[ration::kHookCount];
-void* ration_slots[ration::kHookCount];
+void* ration_slots[ration::kHookCount] = {};
 }
 
 namespace ration::front {
@@ -33,16 +33,16 @@ std::atomic_ref<void*> slot(Hook hook) { return slot(static_cast<unsigned>(hook)
 
 // What a look-up of the program met; preferred over a search, because it is what the program would
 // have called without us.
-std::atomic<void*> remembered[kRowCount];
+std::atomic<void*> remembered[kRowCount] = {};
 // Of the rows that the front answers by itself, which are called hundreds of times: what a search
 // found. Such a library may have been unloaded since.
-std::atomic<void*> searched[kRowCount - kHookCount];
+std::atomic<void*> searched[kRowCount - kHookCount] = {};
 
 struct OfVendor {
     Decision decision;
     std::atomic<int> refusal_code{0};
 };
-OfVendor vendors[2];
+OfVendor vendors[2] = {};
 OfVendor& of(Vendor vendor) { return vendors[static_cast<unsigned>(vendor)]; }
 
 // The generation of the process in which this thread is deciding on a vendor. Initial-exec: see

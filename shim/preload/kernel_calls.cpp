@@ -11,7 +11,7 @@
 // size. Zero until the first one.
 extern "C" {
 extern void* ration_next_ioctl;
-void* ration_next_ioctl;
+void* ration_next_ioctl = nullptr;
 }
 
 namespace ration::front {

@@ -131,6 +131,12 @@ class Front(Common, unittest.TestCase):
         tags = {"INIT", "FINI", "INIT_ARRAY", "FINI_ARRAY", "PREINIT_ARRAY"}
         self.assertEqual(tags & set(self.object.dynamic), set())
 
+    def test_has_its_zeroes_in_the_file(self):
+        # Others cost every process a page to be cleared, and a mapping where they do not fit into it.
+        loads = re.findall(r"^  LOAD +0x\w+ 0x\w+ 0x\w+ (0x\w+) (0x\w+)",
+                           readelf(self.object.path, "-l"), re.M)
+        self.assertEqual([sizes for sizes in loads if sizes[0] != sizes[1]], [])
+
     def test_is_mapped_in_two_segments(self):
         # Each one costs every process a system call or two and a page fault.
         self.assertEqual(len([row for row in self.object.segments if row[0] == "LOAD"]), 2)
