@@ -31,12 +31,9 @@ namespace {
 std::atomic_ref<void*> slot(unsigned hook) { return std::atomic_ref<void*>(ration_slots[hook]); }
 std::atomic_ref<void*> slot(Hook hook) { return slot(static_cast<unsigned>(hook)); }
 
-// What a look-up of the program met; preferred over a search, because it is what the program would
-// have called without us.
+// What a look-up of the program met, because that is what the program would have called without us;
+// else what a search found. It may have been unloaded since.
 std::atomic<void*> remembered[kRowCount] = {};
-// Of the rows that the front answers by itself, which are called hundreds of times: what a search
-// found. Such a library may have been unloaded since.
-std::atomic<void*> searched[kRowCount - kHookCount] = {};
 
 struct OfVendor {
     Decision decision;
@@ -116,14 +113,14 @@ bool stands_for(unsigned row, const void* address) {
 // No loader's lock is waited for: whoever holds it, in a constructor, may wait for this thread.
 void* real(unsigned row) {
     if (library_of(row) == Library::LIBC) return next_ioctl();
-    if (void* const known = remembered[row]) return known;
     const char* const name = kHookRows[row].symbol;
-    if (row < kHookCount) return objects::definition_behind_us(library_of(row), name);
-    std::atomic<void*>& cached = searched[row - kHookCount];
-    void* found = cached;
-    if (found == nullptr || objects::definition_beside(found, name) != found) {
-        cached = found = objects::definition_behind_us(library_of(row), name);
+    void* known = remembered[row];
+    if (known != nullptr &&
+        (objects::definition_beside(known, name) == known || objects::loaded_at_start(known))) {
+        return known;
     }
+    void* const found = objects::definition_behind_us(library_of(row), name);
+    remembered[row].compare_exchange_strong(known, found);
     return found;
 }
 
