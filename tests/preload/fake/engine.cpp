@@ -1,5 +1,5 @@
 // An engine that counts, in place of the real one: what it does is chosen by FAKE_ENGINE
-// (pass | hook | refuse | wait | reenter | raise | cancel).
+// (pass | hook | once | refuse | wait | reenter | raise | cancel).
 #include "fake/engine.h"
 
 #include <dlfcn.h>
@@ -24,6 +24,7 @@ int hooked_set_current(void* context) {
     fake_engine.hooked.fetch_add(1);
     using Function = int (*)(void*);
     const auto hook = static_cast<uint32_t>(ration::Hook::cuCtxSetCurrent);
+    if (strcmp(getenv("FAKE_ENGINE"), "once") == 0) front->route(hook, nullptr);
     return reinterpret_cast<Function>(front->real(hook))(context);
 }
 

@@ -6,7 +6,16 @@ int main(void) {
     pid_t child = fork();
     if (child == 0) {
         CHECK(cuInit(0) == 0);
-        CHECK(engine()->attached == 1);
+        CHECK(engine()->attached == 1 && engine()->hooked == 1);
+        setenv("FAKE_ENGINE", "pass", 1);
+        child = fork();
+        if (child == 0) {
+            CHECK(cuCtxPushCurrent(NULL) == 0); /* the first of its kind decides, too */
+            CHECK(engine()->attached == 2);
+            CHECK(cuCtxSetCurrent(NULL) == 0 && engine()->hooked == 1); /* and takes hooks away */
+            _exit(0);
+        }
+        CHECK(exit_status_of(child) == 0);
         _exit(0);
     }
     CHECK(exit_status_of(child) == 0);
