@@ -25,6 +25,7 @@ struct Ledger {
     std::array<std::atomic<bool>, 100000> killed{};
     std::atomic<unsigned> violations{0};
     std::atomic<unsigned> taken{0};
+    std::atomic<bool> over{false};
 };
 
 class StateGroupsStorm : public GroupsTest {
@@ -48,7 +49,7 @@ class StateGroupsStorm : public GroupsTest {
         std::mt19937 random(self);
         const auto groups = open();
         if (!groups) return 1;
-        while (true) {
+        while (!ledger_->over) {
             const Taken taken = groups->take(layout_of(kGroups), some(1 + random() % 8));
             if (taken.outcome == Taken::Outcome::kBusy) continue;
             if (taken.outcome != Taken::Outcome::kTaken) return 2;
@@ -57,6 +58,7 @@ class StateGroupsStorm : public GroupsTest {
             strike_out(self, taken.groups);
             groups->release();
         }
+        return 0;
     }
 
     Shared<Ledger> ledger_;
@@ -80,14 +82,11 @@ TEST_F(StateGroupsStorm, NoGroupTwiceAndNoneLost) {
         const unsigned victim = random() % kProcesses;
         ledger_->killed[number[victim]] = true;
         children[victim]->kill(SIGKILL);
-        ASSERT_EQ(children[victim]->join(), 128 + SIGKILL);
+        if (children[victim]->join() != 128 + SIGKILL) ++ledger_->violations;
         start(victim);
     }
-    for (unsigned i = 0; i < kProcesses; ++i) {
-        ledger_->killed[number[i]] = true;
-        children[i]->kill(SIGKILL);
-        EXPECT_EQ(children[i]->join(), 128 + SIGKILL);
-    }
+    ledger_->over = true;
+    for (auto& child : children) EXPECT_EQ(child->join(), 0);
     EXPECT_EQ(ledger_->violations, 0u);
     EXPECT_GT(ledger_->taken, 600u);
     EXPECT_EQ(open()->take(layout_of(kGroups), some(kGroups)).groups.count(), kGroups);
@@ -100,31 +99,31 @@ TEST_F(StateGroupsStorm, ExclusiveAndSharedNeverMeet) {
     const auto body = [&](unsigned self) {
         std::mt19937 random(self);
         const auto groups = open();
-        for (int i = 0; i < 400; ++i) {
+        for (int i = 0; i < 1000; ++i) {
             Ask ask = some(1 + random() % 6, random() % 2 == 0);
             const bool marks = random() % 8 == 0;
             if (marks) ask = percentage();
             const Taken taken = groups->take(layout_of(kGroups), ask);
             if (taken.outcome != Taken::Outcome::kTaken) continue;
             ++ledger_->taken;
-            if (marks) {
-                ++*percentages;
-                for (const auto& owner : ledger_->owner) ledger_->violations += owner != 0;
-                --*percentages;
-            } else if (ask.exclusive) {
-                write_down(self, taken.groups);
-                ledger_->violations += *percentages;
-                for (unsigned k = 0; k < kGroups; ++k) {
-                    if (taken.groups[k]) ledger_->violations += ledger_->users[k];
-                }
-                strike_out(self, taken.groups);
-            } else {
-                for (unsigned k = 0; k < kGroups; ++k) {
-                    if (!taken.groups[k]) continue;
-                    ++ledger_->users[k];
-                    ledger_->violations += ledger_->owner[k] != 0;
-                    --ledger_->users[k];
-                }
+            // First all say what they have, then they look what the others have.
+            if (marks) ++*percentages;
+            if (ask.exclusive) write_down(self, taken.groups);
+            for (unsigned k = 0; k < kGroups; ++k) {
+                if (!ask.exclusive && taken.groups[k]) ++ledger_->users[k];
+            }
+            sched_yield();
+            if (ask.exclusive) ledger_->violations += *percentages;
+            for (unsigned k = 0; k < kGroups; ++k) {
+                if (marks) ledger_->violations += ledger_->owner[k] != 0;
+                if (!taken.groups[k]) continue;
+                ledger_->violations +=
+                    ask.exclusive ? ledger_->users[k] != 0 : ledger_->owner[k] != 0;
+            }
+            if (marks) --*percentages;
+            if (ask.exclusive) strike_out(self, taken.groups);
+            for (unsigned k = 0; k < kGroups; ++k) {
+                if (!ask.exclusive && taken.groups[k]) --ledger_->users[k];
             }
             groups->release();
         }
@@ -253,12 +252,13 @@ TEST_F(StateGroupsStorm, QuotaIsNeverExceeded) {
         const auto units = QuotaUnits::open(place_, kGpu, "user:1", kUnits, why);
         if (!units) return 1;
         for (int i = 0; i < 500; ++i) {
-            const unsigned least = 1 + random() % 20;
-            const unsigned count = units->take(least, least + random() % 40, why);
+            // Often more than is free in one piece, so that it has to gather.
+            const unsigned least = 1 + random() % 60;
+            const unsigned count = units->take(least, least + random() % 10, why);
             if (!why.empty()) return 2;
-            if (count == 0) continue;
+            if (units->usage().own != count) return 3;
             if (ledger->held.fetch_add(count) + count > kUnits) ++ledger->violations;
-            if (random() % 2 == 0) sched_yield();
+            sched_yield();
             ledger->held -= count;
             units->give_back(count);
         }

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "shim/state/directory.h"
+#include "shim/state/group_bytes.h"
 #include "tests/unit/state_groups_support.h"
 
 namespace ration::state {
@@ -233,6 +234,24 @@ TEST_F(StateLockFile, ForeignLocksMisleadNobody) {
     EXPECT_EQ(child_gets(some(11)), "4-5,7-15");
     EXPECT_THAT(child_gets(some(12)), HasSubstr("free: 4-5,7-15"));
     EXPECT_THAT(child_gets(some(13, false)), HasSubstr("groups wanted: 13; free: 4-5,7-15"));
+}
+
+// A lock in the way of what is locked last: what was locked before is given back.
+TEST_F(StateLockFile, WhoFailsKeepsNothing) {
+    const Layout layout = layout_of(16);
+    Child player([&](const Child::Side& side) {
+        const Descriptor fd(::open(file().c_str(), O_CREAT | O_RDWR, 0666));
+        lock(fd.get(), bytes::one(bytes::within(bytes::kDrivers, layout.driver)), F_WRLCK);
+        side.ready();
+        side.wait();
+        return 0;
+    });
+    ASSERT_TRUE(player.await_ready());
+    const auto groups = open();
+    EXPECT_EQ(groups->take(layout, some(4)).outcome, Outcome::kUnusable);
+    player.kill(SIGKILL);
+    player.join();
+    EXPECT_EQ(child_gets(some(16)), "0-15");
 }
 
 TEST_F(StateLockFile, AForkedChildHoldsNothing) {
