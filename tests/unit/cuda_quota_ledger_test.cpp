@@ -26,6 +26,7 @@ struct FakeDriver {
     std::uint64_t graphs = 0;
     CUstream captured = nullptr;
     std::map<CUstream, CUdevice> streams;
+    bool primary_active = true;
 };
 FakeDriver* fake = nullptr;
 
@@ -37,6 +38,10 @@ Calls calls() {
     };
     calls.cuCtxGetCurrent = [](CUcontext* context) {
         *context = fake->context;
+        return CUDA_SUCCESS;
+    };
+    calls.cuDevicePrimaryCtxGetState = [](CUdevice, unsigned*, int* active) {
+        *active = fake->primary_active ? 1 : 0;
         return CUDA_SUCCESS;
     };
     calls.cuStreamIsCapturing = [](CUstream stream, CUstreamCaptureStatus* status) {
@@ -108,6 +113,21 @@ class LedgerTest : public testing::Test {
         ++asked_;
         if (driver_says_ == CUDA_SUCCESS) pointer = next_ += 4096;
         return driver_says_;
+    }
+    void make_pool(CUmemoryPool number, const CUmemLocation& location) {
+        CUmemoryPool pool = nullptr;
+        CUmemPoolProps wanted{};
+        wanted.location = location;
+        ledger_.make_pool(&pool, &wanted, [&] {
+            pool = number;
+            return CUDA_SUCCESS;
+        });
+    }
+    CUresult destroy_pool(CUmemoryPool pool) {
+        return ledger_.destroy_pool(pool, [this] { return driver_says_; });
+    }
+    CUresult end(CUcontext context) {
+        return ledger_.destroy_context(context, [this] { return driver_says_; });
     }
     CUresult free(long pointer) {
         return ledger_.free(static_cast<CUdeviceptr>(pointer), [this] { return driver_says_; });
@@ -303,15 +323,19 @@ TEST_F(LedgerTest, TakesNoNoteOfAnAllocationOfNothing) {
 }
 
 TEST_F(LedgerTest, KnowsThePoolsThatTheProgramMakes) {
-    ledger_.pool_made(pool_at(0x300), {CU_MEM_LOCATION_TYPE_DEVICE, {0}});
-    ledger_.pool_made(pool_at(0x400), {CU_MEM_LOCATION_TYPE_HOST, {0}});
+    make_pool(pool_at(0x300), {CU_MEM_LOCATION_TYPE_DEVICE, {0}});
+    make_pool(pool_at(0x400), {CU_MEM_LOCATION_TYPE_HOST, {0}});
     EXPECT_GT(allocate_async(400 * kMiB, pool_at(0x400)), 0) << "host memory";
     EXPECT_EQ(used(), 0U);
     const long pointer = allocate_async(8 * kMiB, pool_at(0x300));
     EXPECT_EQ(used(), 32 * kMiB);
-    ledger_.pool_destroyed(pool_at(0x300));
+    driver_says_ = CUDA_ERROR_INVALID_VALUE;
+    EXPECT_EQ(destroy_pool(pool_at(0x300)), CUDA_ERROR_INVALID_VALUE);
+    driver_says_ = CUDA_SUCCESS;
+    EXPECT_EQ(used(), 32 * kMiB) << "it is still there";
+    destroy_pool(pool_at(0x300));
     EXPECT_EQ(used(), 8 * kMiB) << "its allocation lives on";
-    ledger_.pool_made(pool_at(0x300), {CU_MEM_LOCATION_TYPE_DEVICE, {0}});
+    make_pool(pool_at(0x300), {CU_MEM_LOCATION_TYPE_DEVICE, {0}});
     EXPECT_GT(allocate_async(8 * kMiB, pool_at(0x300)), 0);
     EXPECT_EQ(used(), 40 * kMiB) << "another pool of the same handle";
     free(pointer);
@@ -464,14 +488,43 @@ TEST_F(LedgerTest, ForgetsWhatAContextTakesWithIt) {
     const long pooled = allocate_async(16 * kMiB);
     driver_.reserved[driver_.current_pool] = 32 * kMiB;
     EXPECT_EQ(used(), 66 * kMiB);
-    ledger_.context_ended(own);
+    driver_says_ = CUDA_ERROR_INVALID_CONTEXT;
+    EXPECT_EQ(end(own), CUDA_ERROR_INVALID_CONTEXT);
+    driver_says_ = CUDA_SUCCESS;
+    EXPECT_EQ(used(), 66 * kMiB);
+    EXPECT_EQ(end(own), CUDA_SUCCESS);
     EXPECT_EQ(used(), 42 * kMiB) << "but for the primary's and the pool's";
-    ledger_.context_ended(own);
-    ledger_.context_ended(context_at(0xdd));
+    end(own);
+    end(context_at(0xdd));
     EXPECT_EQ(used(), 42 * kMiB);
     ledger_.primary_ended(0);
     EXPECT_EQ(used(), 32 * kMiB);
     EXPECT_EQ(free(pooled), CUDA_SUCCESS);
+}
+
+TEST_F(LedgerTest, KeepsANewContextsMemoryOfAnEndedOnesHandle) {
+    const CUcontext same = context_at(0xc0);
+    ledger_.context_made(same);
+    driver_.context = same;
+    allocate(20 * kMiB);
+    ledger_.destroy_context(same, [&] {
+        ledger_.context_made(same);
+        allocate(30 * kMiB);
+        return CUDA_SUCCESS;
+    });
+    EXPECT_EQ(used(), 30 * kMiB) << "of another thread's context, which got the same handle";
+    end(same);
+    EXPECT_EQ(used(), 0U);
+}
+
+TEST_F(LedgerTest, ForgetsThePrimarysMemoryWithItsLastRelease) {
+    allocate(20 * kMiB);
+    driver_.primary_active = true;
+    ledger_.primary_released(0);
+    EXPECT_EQ(used(), 20 * kMiB);
+    driver_.primary_active = false;
+    ledger_.primary_released(0);
+    EXPECT_EQ(used(), 0U);
 }
 
 TEST_F(LedgerTest, KeepsThePrimarysMemoryApartFromAContextsOwn) {
@@ -528,7 +581,7 @@ TEST_F(TwoDevices, ChargeTheDeviceOfTheStreamOrThePool) {
     driver_.streams[stream_at(0x700)] = 1;
     EXPECT_GT(allocate_async(10 * kMiB, nullptr, stream_at(0x700)), 0);
     EXPECT_EQ(used(1), 32 * kMiB);
-    ledger_.pool_made(pool_at(0x300), {CU_MEM_LOCATION_TYPE_DEVICE, {1}});
+    make_pool(pool_at(0x300), {CU_MEM_LOCATION_TYPE_DEVICE, {1}});
     EXPECT_GT(allocate_async(10 * kMiB, pool_at(0x300)), 0);
     EXPECT_EQ(used(1), 64 * kMiB);
     EXPECT_GT(allocate_async(10 * kMiB), 0);

@@ -50,8 +50,8 @@ Ledger::Source Ledger::source_of(CUmemoryPool pool, CUstream stream) {
 }
 
 Ledger::Source Ledger::source_of(const CUmemAllocationProp* wanted) const {
-    if (wanted == nullptr || wanted->location.type != CU_MEM_LOCATION_TYPE_DEVICE) return {};
-    const CUdevice device = wanted->location.id;
+    if (wanted == nullptr) return {};
+    const CUdevice device = device_of(wanted->location);
     return {account(device), device, 0, 0};
 }
 
@@ -154,30 +154,36 @@ void Ledger::trim(CUdevice device) {
     }
 }
 
-void Ledger::pool_destroyed(CUmemoryPool pool) {
-    const unsigned number = pools_.destroyed(pool);
-    if (number == 0) return;
+void Ledger::pool_ended(unsigned number) {
     const CUdevice device = pools_[number].device.load(std::memory_order_relaxed);
     if (account(device) != nullptr) settle(device);
 }
 
-void Ledger::context_ended(CUcontext context) {
-    const unsigned owner = owners_.number(context);
-    if (owner == 0) return;
-    const auto ended = [owner](Note note) { return note.owner == owner; };
+void Ledger::sweep(const std::function<bool(Note)>& ended) {
     for (Blocks* blocks : {&blocks_, &arrays_}) {
         blocks->sweep(ended, [this](Note note) { give(note); });
     }
-    owners_.remove(owner);
+}
+
+void Ledger::context_ended(unsigned owner) {
+    sweep([owner](Note note) { return note.owner == owner; });
+    owners_.show(owner, nullptr);
 }
 
 void Ledger::primary_ended(CUdevice device) {
-    const auto ended = [device](Note note) {
+    sweep([device](Note note) {
         return note.owner == 0 && note.pool == 0 && static_cast<CUdevice>(note.device) == device;
-    };
-    for (Blocks* blocks : {&blocks_, &arrays_}) {
-        blocks->sweep(ended, [this](Note note) { give(note); });
+    });
+}
+
+void Ledger::primary_released(CUdevice device) {
+    unsigned flags = 0;
+    int active = 0;
+    if (calls_.cuDevicePrimaryCtxGetState == nullptr ||
+        calls_.cuDevicePrimaryCtxGetState(device, &flags, &active) != CUDA_SUCCESS || active != 0) {
+        return;
     }
+    primary_ended(device);
 }
 
 void Ledger::narrow_info(std::uint64_t& free, std::uint64_t& total) {

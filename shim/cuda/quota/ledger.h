@@ -34,8 +34,8 @@ class Ledger {
         : calls_(calls), accounts_(std::move(accounts)), say_(std::move(say)), graphs_(size()) {}
 
     // Memory of the current context, which is new at `*pointer` after the call.
-    template <class Call>
-    CUresult linear(CUdeviceptr* pointer, std::uint64_t charge, Call call) {
+    template <class Pointer, class Call>
+    CUresult linear(Pointer* pointer, std::uint64_t charge, Call call) {
         return counted(blocks_, pointer, charge, call);
     }
 
@@ -46,9 +46,9 @@ class Ledger {
     }
 
     // Linear memory whose pitch the driver chooses.
-    template <class Call>
-    CUresult pitched(CUdeviceptr* pointer, std::size_t* pitch, std::size_t width,
-                     std::size_t height, Call call) {
+    template <class Pointer, class Pitch, class Call>
+    CUresult pitched(Pointer* pointer, Pitch* pitch, std::size_t width, std::size_t height,
+                     Call call) {
         const std::uint64_t charge = pitched_charge(usual_pitch(width), height);
         const CUresult result = linear(pointer, charge, call);
         if (result == CUDA_SUCCESS) correct(*pointer, pitched_charge(*pitch, height));
@@ -137,17 +137,46 @@ class Ledger {
         return result;
     }
 
-    void pool_made(CUmemoryPool pool, const CUmemLocation& location) {
-        pools_.made(pool, location);
+    // cuMemPoolCreate and cuMemPoolDestroy. A destroyed pool's allocations live on.
+    template <class Call>
+    CUresult make_pool(CUmemoryPool* pool, const CUmemPoolProps* wanted, Call call) {
+        const CUresult result = call();
+        if (result == CUDA_SUCCESS) pools_.made(*pool, device_of(wanted->location));
+        return result;
     }
-    void pool_destroyed(CUmemoryPool pool);
 
-    // A context that the program made, and the end of it: the driver has freed its memory, but not
+    template <class Call>
+    CUresult destroy_pool(CUmemoryPool pool, Call call) {
+        const unsigned number = pools_.destroyed(pool);
+        if (number == 0) return call();
+        Otherwise undo([&] { pools_.back(number, pool); });
+        const CUresult result = call();
+        if (result != CUDA_SUCCESS) return result;
+        undo.not_needed();
+        pool_ended(number);
+        return result;
+    }
+
+    // A context that the program made, and its end: the driver frees the context's memory, but not
     // what is stream-ordered or made by cuMemCreate (measured: H100, driver 580.159.04).
     void context_made(CUcontext context) { owners_.add(context); }
-    void context_ended(CUcontext context);
+
+    template <class Call>
+    CUresult destroy_context(CUcontext context, Call call) {
+        const unsigned owner = owners_.hide(context);
+        if (owner == 0) return call();
+        Otherwise undo([&] { owners_.show(owner, context); });
+        const CUresult result = call();
+        if (result != CUDA_SUCCESS) return result;
+        undo.not_needed();
+        context_ended(owner);
+        return result;
+    }
+
     // Likewise of a primary context that was reset, or released for the last time.
     void primary_ended(CUdevice device);
+    // After a release of the program's: whether it was the last one.
+    void primary_released(CUdevice device);
 
     // What the program is told, in bytes: never more than the driver says.
     void narrow_info(std::uint64_t& free, std::uint64_t& total);
@@ -229,11 +258,16 @@ class Ledger {
         return result;
     }
 
-    static std::uint64_t key_of(CUdeviceptr pointer) { return pointer; }
+    // Also the 32-bit pointers of the first versions.
+    static std::uint64_t key_of(std::uint64_t pointer) { return pointer; }
     static std::uint64_t key_of(const void* handle) {
         return reinterpret_cast<std::uint64_t>(handle);
     }
     static std::uint64_t pooled_charge(std::uint64_t bytes) { return usual_pitch(bytes); }
+
+    static CUdevice device_of(const CUmemLocation& location) {
+        return location.type == CU_MEM_LOCATION_TYPE_DEVICE ? location.id : Pools::kNoDevice;
+    }
 
     std::size_t size() const { return accounts_.size(); }
     Source source_here() const;
@@ -246,6 +280,9 @@ class Ledger {
     void give(Note note);
     void give(const Physical::Dropped& dropped);
     void correct(CUdeviceptr pointer, std::uint64_t charge);
+    void sweep(const std::function<bool(Note)>& ended);
+    void context_ended(unsigned owner);
+    void pool_ended(unsigned number);
     void settle(CUdevice device);
     void trim(CUdevice device);
     void say(const Source& source, std::uint64_t bytes);

@@ -32,7 +32,17 @@ class Owners {
         return 0;
     }
 
-    void remove(unsigned number) { contexts_[number - 1] = nullptr; }
+    // While the context ends: nobody finds it, and nobody else gets its number. 0: not here.
+    unsigned hide(CUcontext context) {
+        const unsigned found = number(context);
+        if (found == 0) return 0;
+        const bool first =
+            contexts_[found - 1].compare_exchange_strong(context, reinterpret_cast<CUcontext>(1));
+        return first ? found : 0;
+    }
+
+    // After that: the context it was, or null where its number is free.
+    void show(unsigned number, CUcontext context) { contexts_[number - 1] = context; }
 
     // False as long as no program's context has ever been there.
     bool any() const { return any_.load(std::memory_order_relaxed); }

@@ -31,15 +31,14 @@ unsigned Pools::number(CUmemoryPool handle, CUdevice device) {
     return 0;
 }
 
-void Pools::made(CUmemoryPool handle, const CUmemLocation& location) {
-    const bool on_device = location.type == CU_MEM_LOCATION_TYPE_DEVICE;
-    number(handle, on_device ? location.id : kNoDevice);
-}
-
 unsigned Pools::destroyed(CUmemoryPool handle) {
     const unsigned number = find(handle);
-    if (number != 0) (*this)[number].handle.store(nullptr, std::memory_order_release);
+    if (number != 0) back(number, nullptr);
     return number;
+}
+
+void Pools::back(unsigned number, CUmemoryPool handle) {
+    (*this)[number].handle.store(handle, std::memory_order_release);
 }
 
 }  // namespace ration::cuda::quota

@@ -24,11 +24,14 @@ class Pools {
     // The pool's number. One that is not known is `device`'s. 0: there are too many.
     unsigned number(CUmemoryPool handle, CUdevice device);
 
-    // As number(), for a pool that the program has just made.
-    void made(CUmemoryPool handle, const CUmemLocation& location);
+    // The program has just made it.
+    void made(CUmemoryPool handle, CUdevice device) { number(handle, device); }
 
-    // Its allocations live on. 0 if it is unknown.
+    // While it is destroyed, and afterwards: nobody finds it, and as long as it has memory nobody
+    // else gets its number. 0: unknown.
     unsigned destroyed(CUmemoryPool handle);
+    // The driver has refused that.
+    void back(unsigned number, CUmemoryPool handle);
 
     Pool& operator[](unsigned number) { return pools_[number - 1]; }
     unsigned count() const { return count_.load(std::memory_order_acquire); }
