@@ -41,6 +41,7 @@ std::string grant_line(const state::Record& record) {
                        record.mechanism + ", concurrent: " + (record.concurrent ? "yes" : "no");
     if (record.memory_quota != 0) {
         line += ", memory " + std::to_string(record.memory_quota >> 20) + " MiB";
+        if (record.memory_counted) line += ", counted by ration";
     }
     return line;
 }
@@ -52,6 +53,7 @@ void describe(const Grant& grant, state::Record& record) {
     record.granted = granted_text(grant.devices);
     record.device.clear();
     record.memory_quota = 0;
+    record.memory_counted = grant.counted;
     for (const DeviceGrant& device : grant.devices) {
         record.device += (record.device.empty() ? "" : ",") + device.uuid;
         record.memory_quota = std::max(record.memory_quota, device.memory << 20);

@@ -22,6 +22,7 @@ struct Grant {
     bool concurrent = false;
     std::vector<DeviceGrant> devices;
     std::vector<std::string> notes;  // what is worth knowing of it
+    bool counted = false;            // the memory quota is ration's, not the driver's
 };
 
 // "32 of 132 SMs (24.2 %)", "32 SMs" where the total is unknown; several devices: "32 of 132 SMs
@@ -32,7 +33,8 @@ std::string granted_text(const std::vector<DeviceGrant>& devices);
 std::string percent_text(double percent);
 
 // The line that ends every `explain` and stands in the log: "asked 25 %, granted 32 of 132 SMs
-// (24.2 %), mps, concurrent: yes, memory 2048 MiB". From a record, so that `ration ps` can tell it
+// (24.2 %), mps, concurrent: yes, memory 2048 MiB", followed by ", counted by ration" where the
+// driver does not keep it. From a record, so that `ration ps` can tell it
 // of other processes.
 std::string grant_line(const state::Record& record);
 

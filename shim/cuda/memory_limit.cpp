@@ -115,4 +115,8 @@ std::optional<std::uint64_t> mebibytes(const policy::Memory& memory, std::uint64
     return static_cast<std::uint64_t>(share * static_cast<double>(total) / kMebibyte);
 }
 
+std::uint64_t quota_bytes(const policy::Memory& memory, std::uint64_t total) {
+    return std::min(mebibytes(memory, total).value_or(0) * kMebibyte, total);
+}
+
 }  // namespace ration::cuda

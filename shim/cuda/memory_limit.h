@@ -40,4 +40,7 @@ std::string limits_text(const MemoryLimits& limits);
 // unknown total.
 std::optional<std::uint64_t> mebibytes(const policy::Memory& memory, std::uint64_t total);
 
+// Likewise of a device with `total` bytes, in bytes and never more than these. 0: below 1 MiB.
+std::uint64_t quota_bytes(const policy::Memory& memory, std::uint64_t total);
+
 }  // namespace ration::cuda

@@ -32,7 +32,8 @@ class Planner {
         for (const auto step :
              {&Planner::pass_over_amd, &Planner::refuse_groups, &Planner::choose_daemon,
               &Planner::choose_instance, &Planner::choose_devices, &Planner::choose_percentage,
-              &Planner::limit_memory, &Planner::lower_priority, &Planner::note_slots}) {
+              &Planner::count_memory, &Planner::limit_memory, &Planner::lower_priority,
+              &Planner::note_slots}) {
             if (auto refusal = (this->*step)()) return *refusal;
         }
         return plan_;
@@ -65,25 +66,22 @@ class Planner {
             return refuse("the mechanism \"green\" (" + choice.why +
                           ") is not in this version: ask for share or sm alone");
         }
-        if (partition_.scope != policy::Scope::kProcess) {
-            return refuse(
-                "a memory quota that processes share is not in this version: leave out "
-                "scope, so that each has its own");
-        }
         return std::nullopt;
     }
 
     // Before the devices, because it is the cheapest to find missing.
     Step choose_daemon() {
-        if (!needs_mps(partition_)) return std::nullopt;
-        plan_.applied = Applied::kMps;
+        const Choice choice = choose_mechanism(partition_);
+        if (choice.mechanism != policy::Mechanism::kMps) return std::nullopt;
         const std::vector<MpsPipe> pipes = surroundings_.pipes();
         const auto alive = std::find_if(pipes.begin(), pipes.end(), [](const MpsPipe& pipe) {
             return pipe.state == PipeState::kAlive;
         });
         if (alive == pipes.end()) {
+            if (!choice.needs_daemon) return std::nullopt;
             return Refusal{CUDA_ERROR_MPS_CONNECTION_FAILED, no_daemon_line(pipes)};
         }
+        plan_.applied = Applied::kMps;
         if (variable(kMpsPipeVariable) != alive->directory) {
             plan_.temporary.push_back({kMpsPipeVariable, alive->directory});
         }
@@ -217,16 +215,27 @@ class Planner {
                       "count on devices of different sizes: name one device, or ask for a share");
     }
 
+    // MPS limits its own clients, and each by itself.
+    Step count_memory() {
+        const bool by_mps =
+            plan_.applied == Applied::kMps && partition_.scope == policy::Scope::kProcess;
+        if (partition_.memory && !by_mps) {
+            plan_.counted = {*partition_.memory, partition_.scope, partition_.name};
+        }
+        return std::nullopt;
+    }
+
     // Also where the policy asks for none: limits in the environment go by ordinal, and an entry
     // for a device that is no longer there makes the driver ignore all of them.
     Step limit_memory() {
         const auto existing = variable(kMemoryVariable);
         const bool moved = existing && !plan_.lasting.empty() && !partition_.mig;
-        if (!partition_.memory && !moved) return std::nullopt;
+        const bool asked = partition_.memory && !plan_.counted;
+        if (!asked && !moved) return std::nullopt;
         if (auto refusal = know_devices("memory")) return refusal;
         if (auto refusal = unclear_ordinals(existing)) return refusal;
         MemoryLimits limits = inherited_limits(existing);
-        if (partition_.memory) {
+        if (asked) {
             for (const Goal& goal : plan_.goals) {
                 if (auto refusal = limit_one(goal, limits)) return refusal;
             }
@@ -331,9 +340,8 @@ std::string describe(const MpsPipe& pipe) {
 }  // namespace
 
 bool needs_mps(const Partition& partition) {
-    if (partition.mig) return false;
-    return partition.share || partition.sm || partition.memory || partition.priority ||
-           partition.mechanism == policy::Mechanism::kMps;
+    const Choice choice = choose_mechanism(partition);
+    return choice.mechanism == policy::Mechanism::kMps && choice.needs_daemon;
 }
 
 const char* name(Applied applied) {

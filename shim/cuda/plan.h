@@ -40,6 +40,13 @@ struct SlotUse {
     std::vector<std::string> uuids;  // empty: of every device
 };
 
+// A quota of each device's memory that ration counts by itself (quota/), and who shares it.
+struct CountedMemory {
+    policy::Memory memory;
+    policy::Scope scope = policy::Scope::kProcess;
+    std::string slot;  // the partition's name, by which a scope of slots is known
+};
+
 struct Plan {
     Applied applied = Applied::kNone;
     // MPS variables: the driver reads them in cuInit and never again (measured).
@@ -55,6 +62,7 @@ struct Plan {
     std::string pool;               // name of the pool whose slots follow; empty: none
     std::vector<SlotUse> slots;     // of a pool that must fit its devices
     std::vector<std::string> notes;
+    std::optional<CountedMemory> counted;  // else the driver keeps what `goals` say
 };
 
 // Pure but for `surroundings`. `pool`: the one that the partition is a slot of, or null. Refused:

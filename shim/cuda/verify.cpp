@@ -147,13 +147,13 @@ std::optional<Refusal> check_served(const Plan& plan, const Reading& reading,
     return std::nullopt;
 }
 
-ContextCheck check_memory(const Driver& driver, const DeviceGrant& device) {
+ContextCheck check_memory(const Driver& driver, const DeviceGrant& device, bool counted) {
     std::size_t free = 0;
     std::size_t total = 0;
     // A primary context may be current before anybody has retained it, and answers no query then:
     // libcudart sets it first and retains it afterwards (measured: CUDA 13.0).
     if (driver.cuMemGetInfo_v2(&free, &total) != CUDA_SUCCESS) return {};
-    if (device.memory == 0 || free >> 20 <= device.memory) return {true, std::nullopt};
+    if (counted || device.memory == 0 || free >> 20 <= device.memory) return {true, std::nullopt};
     return {true, refuse("the driver ignored the memory limit of " + std::to_string(device.memory) +
                          " MiB on " + device.uuid + ": " + std::to_string(free >> 20) +
                          " MiB are free; memory limits need MPS of CUDA 11.5 or newer")};
@@ -198,7 +198,12 @@ Readings read_devices(const Driver& driver, bool instance) {
 
 Or<Grant> verify(const Plan& plan, const std::vector<Reading>& readings, const Totals& totals) {
     if (const auto refusal = check_devices(plan, readings)) return *refusal;
-    Grant grant{plan.asked, name(plan.applied), plan.applied != Applied::kNone, {}, plan.notes};
+    Grant grant;
+    grant.asked = plan.asked;
+    grant.mechanism = name(plan.applied);
+    grant.concurrent = plan.applied != Applied::kNone;
+    grant.counted = plan.counted.has_value();
+    grant.notes = plan.notes;
     bool all_served = !readings.empty();
     for (const Reading& reading : readings) {
         const DeviceGrant device{reading.uuid, reading.sms, total_of(plan, totals, reading.uuid),
@@ -224,7 +229,7 @@ ContextCheck check_context(const Driver& driver, const Grant& grant, CUdevice or
     const auto index = static_cast<std::size_t>(ordinal);
     if (index >= grant.devices.size()) return {true, std::nullopt};
     const DeviceGrant& device = grant.devices[index];
-    const ContextCheck memory = check_memory(driver, device);
+    const ContextCheck memory = check_memory(driver, device, grant.counted);
     if (!memory.done || memory.refusal || grant.mechanism != "mps") return memory;
     return check_affinity(driver, device);
 }

@@ -31,11 +31,13 @@ template <class Call>
 CUresult create(CUcontext* context, Call call) {
     return guarded([&](Session& session) {
         const Driver& driver = session.driver();
-        return session.context([&] { return call(session, driver); },
-                               [&] {
-                                   driver.cuCtxDestroy_v2(*context);
-                                   *context = nullptr;
-                               });
+        const CUresult result = session.context([&] { return call(session, driver); },
+                                                [&] {
+                                                    driver.cuCtxDestroy_v2(*context);
+                                                    *context = nullptr;
+                                                });
+        if (result == CUDA_SUCCESS) session.context_made(*context);
+        return result;
     });
 }
 

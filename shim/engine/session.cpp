@@ -13,6 +13,8 @@
 #include "shim/engine/driver_table.h"
 #include "shim/engine/hooks.h"
 #include "shim/engine/log.h"
+#include "shim/engine/memory_hooks.h"
+#include "shim/engine/memory_quota.h"
 #include "shim/engine/totals.h"
 #include "shim/host/generation.h"
 #include "shim/policy/search.h"
@@ -99,7 +101,7 @@ void Session::begin(const ration_front& front) {
     std::array<void*, kHookCount> targets{};
     session->for_each_hook([&](Hook hook) {
         const bool hooked = session->stage_ != Stage::kUntouched && session->has(hook);
-        targets[static_cast<unsigned>(hook)] = hooked ? hook_function(hook) : nullptr;
+        targets[static_cast<unsigned>(hook)] = hooked ? session->function_of(hook) : nullptr;
     });
     const auto commit = [](void* ours) { static_cast<Session*>(ours)->commit(); };
     if (front.install(kNvidia, targets.data(), commit, session.get()) == 0) return;
@@ -160,12 +162,17 @@ void Session::announce() {
                                        "; tells the driver:" + edits_text(ruling_.plan));
 }
 
+void* Session::function_of(Hook hook) const {
+    void* const counting = ruling_.plan.counted ? memory_function(hook) : nullptr;
+    return counting != nullptr ? counting : hook_function(hook);
+}
+
 // An entry point that this driver lacks stays the front's. So does cuInit, until it has succeeded:
 // then it goes to the driver for good, and a child that is forked later gets the driver's own
 // refusal. What is routed back here has been verified, and so the driver is initialised.
 void Session::route(Hook hook, bool to_us) const {
     void* target = nullptr;
-    if (to_us && has(hook)) target = hook_function(hook);
+    if (to_us && has(hook)) target = function_of(hook);
     if (!to_us && hook == Hook::cuInit) target = reinterpret_cast<void*>(driver_.cuInit);
     front_.route(static_cast<uint32_t>(hook), target);
 }
@@ -232,8 +239,7 @@ CUresult Session::settle() {
     if (stage_ != Stage::kWaiting) return CUDA_SUCCESS;
     overlay_.tidy();
     if (const Refusal* refusal = cuda::refusal_of(judged)) return refuse(*refusal);
-    accept(std::get<cuda::Grant>(judged));
-    return CUDA_SUCCESS;
+    return accept(std::get<cuda::Grant>(judged));
 }
 
 cuda::Or<cuda::Grant> Session::judge(const cuda::Readings& read) const {
@@ -246,18 +252,31 @@ cuda::Or<cuda::Grant> Session::judge(const cuda::Readings& read) const {
     const auto& readings = read.devices;
     TotalsSource totals(ruling_.plan, readings);
     auto judged = cuda::verify(ruling_.plan, readings, totals.remembered());
-    const auto* grant = std::get_if<cuda::Grant>(&judged);
+    auto* grant = std::get_if<cuda::Grant>(&judged);
     if (totals.worth_asking(grant)) {
         judged = cuda::verify(ruling_.plan, readings, totals.asked());
         grant = std::get_if<cuda::Grant>(&judged);
     }
     if (grant != nullptr) {
         if (const auto refusal = cuda::admit(ruling_.plan, grant->devices)) return *refusal;
+        if (ruling_.plan.counted) {
+            if (const auto refusal = read_quotas(*ruling_.plan.counted, *grant)) return *refusal;
+        }
     }
     return judged;
 }
 
-void Session::accept(const cuda::Grant& grant) {
+std::optional<Refusal> Session::start_counting(const cuda::Grant& grant) {
+    if (!ruling_.plan.counted) return std::nullopt;
+    auto made = make_ledger(front_, *ruling_.plan.counted, grant);
+    if (const Refusal* refusal = cuda::refusal_of(made)) return *refusal;
+    ledger_.store(std::get<std::unique_ptr<cuda::quota::Ledger>>(made).release(),
+                  std::memory_order_release);
+    return std::nullopt;
+}
+
+CUresult Session::accept(const cuda::Grant& grant) {
+    if (const auto refusal = start_counting(grant)) return refuse(*refusal);
     grant_ = grant;
     stage_.store(Stage::kGranted, std::memory_order_release);
     publish_grant();
@@ -266,8 +285,9 @@ void Session::accept(const cuda::Grant& grant) {
     if (ruling_.plan.applied == cuda::Applied::kMps) {
         route(Hook::cuInit, false);
     } else {
-        route_all(false);
+        leave_contexts();
     }
+    return CUDA_SUCCESS;
 }
 
 CUresult Session::refuse(const Refusal& refusal) {
@@ -301,6 +321,8 @@ CUresult Session::before_context() {
     }
     return CUDA_SUCCESS;
 }
+
+CUresult Session::before_memory() { return passes_through() ? CUDA_SUCCESS : before_context(); }
 
 CUresult Session::after_context(CUresult result) {
     if (stage_.load(std::memory_order_acquire) != Stage::kGranted || all_checked()) return result;
@@ -337,10 +359,15 @@ bool Session::all_checked() const {
     return static_cast<std::size_t>(std::popcount(checked_.load())) >= grant_.devices.size();
 }
 
+// What is counted, stays: and whose the memory is.
 void Session::leave_contexts() const {
-    route_all(false);
+    for_each_hook([&](Hook hook) {
+        if (group_of(hook) == Group::kCourse) route(hook, false);
+    });
+    const bool counted = ruling_.plan.counted.has_value();
+    for (const Hook hook : {Hook::cuCtxCreate, Hook::cuCtxCreate_v2}) route(hook, counted);
     for (const Hook hook : {Hook::cuCtxCreate_v3, Hook::cuCtxCreate_v4}) {
-        route(hook, ruling_.plan.percent.has_value());
+        route(hook, counted || ruling_.plan.percent.has_value());
     }
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "shim/cuda/driver.h"
+#include "shim/cuda/quota/ledger.h"
 #include "shim/cuda/verify.h"
 #include "shim/engine/boundary.h"
 #include "shim/engine/recorder.h"
@@ -61,6 +62,16 @@ class Session {
     // The context that is made next on `device` is looked at, although one was before.
     void check_again(CUdevice device);
 
+    // Null: nothing is counted here, or not yet.
+    cuda::quota::Ledger* ledger() const { return ledger_.load(std::memory_order_acquire); }
+    // Before a call that allocates, where there is no ledger: what it is to answer, if the share
+    // could not be had.
+    CUresult before_memory();
+    // The program has made `context` by itself.
+    void context_made(CUcontext context) const {
+        if (cuda::quota::Ledger* const counting = ledger()) counting->context_made(context);
+    }
+
     const cuda::Driver& driver() const { return driver_; }
 
   private:
@@ -94,13 +105,14 @@ class Session {
         int* const depth_;
     };
 
-    // Whether the plan hooks the rows of a group of CUDA's. Of the others nothing is looked up.
-    bool hooks(Group group) const { return group == Group::kCourse; }
+    // Our function for a row of CUDA's; null where the plan needs none. Of those rows nothing is
+    // looked up.
+    void* function_of(Hook hook) const;
     template <class Visit>
     void for_each_hook(Visit visit) const {
         for (unsigned row = 0; row < kHookCount; ++row) {
             const auto hook = static_cast<Hook>(row);
-            if (library_of(hook) == Library::CUDA && hooks(group_of(hook))) visit(hook);
+            if (library_of(hook) == Library::CUDA && function_of(hook) != nullptr) visit(hook);
         }
     }
     bool has(Hook hook) const { return present_[static_cast<unsigned>(hook)]; }
@@ -112,7 +124,8 @@ class Session {
     void init_failed(CUresult code);
     CUresult settle();
     cuda::Or<cuda::Grant> judge(const cuda::Readings& read) const;
-    void accept(const cuda::Grant& grant);
+    CUresult accept(const cuda::Grant& grant);
+    std::optional<cuda::Refusal> start_counting(const cuda::Grant& grant);
     void publish_grant();
     CUresult refuse(const cuda::Refusal& refusal);
     CUresult before_context();
@@ -135,7 +148,8 @@ class Session {
     std::uint32_t taken_back_in_ = 0;  // the generation of the child that did
     host::Overlay overlay_;
     std::atomic<Stage> stage_{Stage::kUntouched};
-    std::atomic<CUresult> code_{CUDA_SUCCESS};  // kRefused
+    std::atomic<CUresult> code_{CUDA_SUCCESS};           // kRefused
+    std::atomic<cuda::quota::Ledger*> ledger_{nullptr};  // never destroyed, as this
 
     // Guards what follows. Held neither across a call of the program nor while the loader is asked
     // for anything: a library's constructor, which holds the loader's lock, may wait for it.

@@ -61,6 +61,7 @@ Content unpack(const Copy& copy, Found& found) {
     record.asked = take(body.asked);
     record.granted = take(body.granted);
     record.memory_quota = body.memory_quota;
+    record.memory_counted = body.memory_counted != 0;
     record.concurrent = body.concurrent != 0;
     record.state = static_cast<State>(body.state);
     record.why = take(body.why);
@@ -115,6 +116,7 @@ Copy encode(const Record& record, const Identity& identity, std::uint64_t sequen
     body.pid_namespace = identity.pid_namespace;
     body.started = record.started;
     body.memory_quota = record.memory_quota;
+    body.memory_counted = record.memory_counted ? 1 : 0;
     body.state = static_cast<std::uint32_t>(record.state);
     body.concurrent = record.concurrent ? 1 : 0;
     put(body.command, record.command);

@@ -71,8 +71,10 @@ struct Body {
     char asked[64];
     char granted[128];
     char why[512];
+    std::uint32_t memory_counted;
+    std::uint32_t reserved;
 };
-static_assert(sizeof(Body) == 1992);
+static_assert(sizeof(Body) == 2000);
 static_assert(offsetof(Body, command) == 56 && offsetof(Body, device) == 616 &&
               offsetof(Body, why) == 1480);
 
@@ -83,7 +85,7 @@ struct Copy {
     std::uint64_t checksum;  // FNV-1a of the fields above and of `size` bytes of body
     Body body;
 };
-static_assert(sizeof(Copy) == 2016 && sizeof(Copy) <= kSlotSize / 2);
+static_assert(sizeof(Copy) == 2024 && sizeof(Copy) <= kSlotSize / 2);
 static_assert(kSlotsOffset % kSlotSize == 0);
 
 // A whole slot as read from a file; `slot_size` may be another than ours in a file of a newer

@@ -37,6 +37,7 @@ struct Record {
     std::string asked;               // "25 %"
     std::string granted;             // "32 of 132 SMs (24.2 %)"
     std::uint64_t memory_quota = 0;  // bytes; 0: none
+    bool memory_counted = false;     // by ration; else the driver keeps it
     bool concurrent = false;         // runs side by side with other processes
     State state = State::kStarting;
     std::string why;  // reason of a refusal, and what to do

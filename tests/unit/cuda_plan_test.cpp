@@ -339,11 +339,47 @@ TEST_F(PlanTest, NothingOfGroupsIsTakenForAPercentage) {
     partition_.share = 25;
     partition_.exclusive = true;
     EXPECT_THAT(refusal().line, HasSubstr("exclusive hands out groups of SMs"));
-    partition_.share.reset();
-    partition_.exclusive = false;
+}
+
+TEST_F(PlanTest, MemoryIsTheDriversAsLongAsADaemonKeepsItForThisProcessAlone) {
+    partition_.memory = bytes(2ULL << 30);
+    EXPECT_EQ(plan().applied, Applied::kMps);
+    EXPECT_FALSE(plan().counted);
+    partition_.share = 25;
+    EXPECT_FALSE(plan().counted);
+    EXPECT_TRUE(needs_mps(partition_)) << "for the share";
+}
+
+TEST_F(PlanTest, MemoryAloneIsCountedWhereNoDaemonAnswers) {
+    partition_.memory = bytes(2ULL << 30);
+    partition_.name = "partition.p";
+    pipes_.clear();
+    EXPECT_FALSE(needs_mps(partition_));
+    const Plan made = plan();
+    EXPECT_EQ(made.applied, Applied::kNone);
+    ASSERT_TRUE(made.counted);
+    EXPECT_EQ(std::get<std::uint64_t>(made.counted->memory.amount), 2ULL << 30);
+    EXPECT_EQ(made.counted->scope, policy::Scope::kProcess);
+    EXPECT_THAT(made.temporary, IsEmpty()) << "the driver is told nothing";
+    EXPECT_EQ(inventories_, 0) << "the driver tells what its devices have";
+    partition_.share = 25;
+    EXPECT_EQ(refusal().code, CUDA_ERROR_MPS_CONNECTION_FAILED) << "the share needs one";
+}
+
+TEST_F(PlanTest, MemoryThatProcessesShareIsCounted) {
     partition_.memory = policy::Memory{25.0};
     partition_.scope = policy::Scope::kUser;
-    EXPECT_THAT(refusal().line, HasSubstr("a memory quota that processes share"));
+    partition_.name = "partition.p";
+    const Plan made = plan();
+    EXPECT_EQ(made.applied, Applied::kNone) << "a daemon or not";
+    ASSERT_TRUE(made.counted);
+    EXPECT_EQ(made.counted->scope, policy::Scope::kUser);
+    EXPECT_EQ(made.counted->slot, "partition.p");
+    EXPECT_THAT(made.temporary, IsEmpty());
+    partition_.mechanism = policy::Mechanism::kMps;
+    EXPECT_EQ(plan().applied, Applied::kMps);
+    EXPECT_TRUE(plan().counted);
+    EXPECT_EQ(value(plan().temporary, "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"), "unset");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "shim/cuda/admission.h"
+#include "shim/cuda/memory_limit.h"
 #include "shim/cuda/visible.h"
 #include "shim/policy/decide.h"
 
@@ -42,6 +43,19 @@ unsigned total_of(const Goal& goal, const cuda::Inventory& inventory) {
     return goal.total != 0 || found == inventory.devices.end() ? goal.total : found->sms;
 }
 
+// MiB of what the device has by NVML, which may be a little more than the driver says.
+std::uint64_t counted_memory(const Goal& goal, const cuda::Plan& plan,
+                             const cuda::Inventory& inventory) {
+    std::uint64_t total = 0;
+    for (const cuda::Device& device : inventory.devices) {
+        if (device.uuid == goal.uuid) total = device.memory;
+    }
+    for (const cuda::MigInstance& instance : inventory.instances) {
+        if (instance.uuid == goal.uuid) total = instance.memory;
+    }
+    return cuda::mebibytes(plan.counted->memory, total).value_or(0);
+}
+
 }  // namespace
 
 Prediction predict(const cuda::Plan& plan, const cuda::Inventory& inventory,
@@ -50,9 +64,11 @@ Prediction predict(const cuda::Plan& plan, const cuda::Inventory& inventory,
     grant.asked = plan.asked;
     grant.mechanism = cuda::name(plan.applied);
     grant.concurrent = plan.applied != cuda::Applied::kNone;
+    grant.counted = plan.counted.has_value();
     grant.notes = plan.notes;
     for (const Goal& goal : plan.goals.empty() ? visible_goals(inventory, visible) : plan.goals) {
         cuda::DeviceGrant device{goal.uuid, 0, total_of(goal, inventory), goal.memory};
+        if (plan.counted) device.memory = counted_memory(goal, plan, inventory);
         device.granted =
             plan.applied == cuda::Applied::kMps && plan.percent
                 ? policy::granted_units(*plan.percent, device.total, policy::kMpsGranularity)
