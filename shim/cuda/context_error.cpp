@@ -24,7 +24,7 @@ bool has_limit(const Grant& grant) {
 }  // namespace
 
 std::optional<std::string> explain_context_error(CUresult code, const Grant& grant) {
-    if (grant.mechanism != "mps") return std::nullopt;
+    if (grant.mechanism != "mps" && grant.mechanism != "green") return std::nullopt;
     switch (code) {
         case CUDA_ERROR_OUT_OF_MEMORY:
             if (!has_limit(grant)) return std::nullopt;

@@ -16,7 +16,8 @@ std::string text_of(const DeviceGrant& device) {
     const std::string granted = std::to_string(device.granted);
     if (device.total == 0) return granted + " SMs";
     return granted + " of " + std::to_string(device.total) + " SMs (" +
-           one_decimal(100.0 * device.granted / device.total) + " %)";
+           one_decimal(100.0 * device.granted / device.total) + " %)" +
+           (device.groups.empty() ? "" : ", groups " + device.groups);
 }
 
 }  // namespace

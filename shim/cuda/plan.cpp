@@ -18,6 +18,7 @@ using policy::Partition;
 
 constexpr const char* kPriorityVariable = "CUDA_MPS_CLIENT_PRIORITY";
 constexpr const char* kOrderVariable = "CUDA_DEVICE_ORDER";
+constexpr double kWhole = 100;  // percent
 
 Refusal refuse(std::string line) { return {CUDA_ERROR_NOT_PERMITTED, std::move(line)}; }
 
@@ -30,7 +31,7 @@ class Planner {
     Or<Plan> make() {
         plan_.asked = asked_text(partition_);
         for (const auto step :
-             {&Planner::pass_over_amd, &Planner::refuse_groups, &Planner::choose_daemon,
+             {&Planner::pass_over_amd, &Planner::choose_groups, &Planner::choose_daemon,
               &Planner::choose_instance, &Planner::choose_devices, &Planner::choose_percentage,
               &Planner::count_memory, &Planner::limit_memory, &Planner::lower_priority,
               &Planner::note_slots}) {
@@ -60,13 +61,40 @@ class Planner {
         return std::nullopt;
     }
 
-    Step refuse_groups() {
+    // Groups of SMs, where nothing less keeps what is asked.
+    Step choose_groups() {
         const Choice choice = choose_mechanism(partition_);
-        if (choice.mechanism == policy::Mechanism::kGreen) {
-            return refuse("the mechanism \"green\" (" + choice.why +
-                          ") is not in this version: ask for share or sm alone");
+        if (choice.mechanism != policy::Mechanism::kGreen) return std::nullopt;
+        plan_.applied = Applied::kGreen;
+        plan_.green = green::green_plan(partition_);
+        const std::vector<MpsPipe> pipes = surroundings_.pipes();
+        plan_.green->served = use_daemon(pipes);
+        if (!plan_.green->served) return refuse_without_daemon(choice, pipes);
+        const auto percentage = variable(kPercentageVariable);
+        if (driver_percentage(percentage) >= kWhole) return std::nullopt;
+        return refuse(host::describe_list(kPercentageVariable, percentage) +
+                      " is in the environment, and the driver divides no SMs of an MPS client "
+                      "with a percentage: unset it, or ask for share or sm alone, of which "
+                      "mechanism \"mps\" gives the smaller one");
+    }
+
+    Step refuse_without_daemon(const Choice& choice, const std::vector<MpsPipe>& pipes) const {
+        if (!choice.needs_daemon) return std::nullopt;
+        return Refusal{CUDA_ERROR_MPS_CONNECTION_FAILED,
+                       choice.why + ": " + no_daemon_line(pipes) +
+                           ", or write mechanism = \"green\" for processes that take turns"};
+    }
+
+    // Whether there is one: the first that is alive.
+    bool use_daemon(const std::vector<MpsPipe>& pipes) {
+        const auto alive = std::find_if(pipes.begin(), pipes.end(), [](const MpsPipe& pipe) {
+            return pipe.state == PipeState::kAlive;
+        });
+        if (alive == pipes.end()) return false;
+        if (variable(kMpsPipeVariable) != alive->directory) {
+            plan_.temporary.push_back({kMpsPipeVariable, alive->directory});
         }
-        return std::nullopt;
+        return true;
     }
 
     // Before the devices, because it is the cheapest to find missing.
@@ -74,17 +102,11 @@ class Planner {
         const Choice choice = choose_mechanism(partition_);
         if (choice.mechanism != policy::Mechanism::kMps) return std::nullopt;
         const std::vector<MpsPipe> pipes = surroundings_.pipes();
-        const auto alive = std::find_if(pipes.begin(), pipes.end(), [](const MpsPipe& pipe) {
-            return pipe.state == PipeState::kAlive;
-        });
-        if (alive == pipes.end()) {
+        if (!use_daemon(pipes)) {
             if (!choice.needs_daemon) return std::nullopt;
             return Refusal{CUDA_ERROR_MPS_CONNECTION_FAILED, no_daemon_line(pipes)};
         }
         plan_.applied = Applied::kMps;
-        if (variable(kMpsPipeVariable) != alive->directory) {
-            plan_.temporary.push_back({kMpsPipeVariable, alive->directory});
-        }
         return std::nullopt;
     }
 
@@ -128,12 +150,24 @@ class Planner {
         return std::nullopt;
     }
 
+    Step refuse_groups_of_instances() const {
+        const auto list = variable(kVisibleVariable);
+        if (!plan_.green || !partition_.devices.empty() || !list ||
+            list->find("MIG-") == std::string::npos) {
+            return std::nullopt;
+        }
+        return refuse(host::describe_list(kVisibleVariable, list) +
+                      " names MIG instances, which bound their SMs themselves: name one by `mig`, "
+                      "or leave the groups of SMs out");
+    }
+
     void add_goal(std::size_t index) {
         const Device& device = inventory_->devices[index];
         plan_.goals.push_back({device.uuid, device.sms, 0});
     }
 
     Step choose_devices() {
+        if (auto refusal = refuse_groups_of_instances()) return refusal;
         if (partition_.devices.empty()) return std::nullopt;
         if (auto refusal = read_devices("device")) return refusal;
         const auto found = select_devices(partition_.devices, *inventory_, bounds());
@@ -176,6 +210,7 @@ class Planner {
     }
 
     Step choose_percentage() {
+        if (plan_.green) return std::nullopt;
         if (partition_.share) plan_.share = partition_.share;
         if (partition_.sm) {
             if (auto refusal = percentage_of_sms(*partition_.sm)) return refusal;
@@ -297,6 +332,10 @@ class Planner {
 
     Step lower_priority() {
         if (!partition_.priority) return std::nullopt;
+        if (plan_.green && !plan_.green->served) {
+            plan_.notes.emplace_back("priority is one of MPS clients, and no daemon answers");
+            return std::nullopt;
+        }
         const std::string wanted = std::to_string(*partition_.priority);
         const auto existing = variable(kPriorityVariable);
         // 0 is normal, 1 below normal; what the program set lower already, stays.
@@ -307,7 +346,8 @@ class Planner {
 
     // A pool has devices for all its slots or for none.
     Step note_slots() {
-        if (pool_ == nullptr || pool_->oversubscribe) return std::nullopt;
+        // Groups are rounded down: what adds up to a device fits it.
+        if (pool_ == nullptr || pool_->oversubscribe || plan_.green) return std::nullopt;
         plan_.pool = pool_->name;
         for (const Partition& slot : pool_->slots) {
             SlotUse use{slot.share, slot.sm, {}};
@@ -333,6 +373,12 @@ class Planner {
     std::optional<Inventory> inventory_;
 };
 
+std::string device_shares_text(const std::vector<double>& shares) {
+    std::string text;
+    for (const double share : shares) text += (text.empty() ? "" : ", ") + percent_text(share);
+    return text + " by device";
+}
+
 std::string describe(const MpsPipe& pipe) {
     return policy::one_line(pipe.directory, kMpsLongestPipe + 1) + " (" + name(pipe.state) + ")";
 }
@@ -350,6 +396,8 @@ const char* name(Applied applied) {
             return "mps";
         case Applied::kMig:
             return "mig";
+        case Applied::kGreen:
+            return "green";
         case Applied::kNone:
             break;
     }
@@ -360,6 +408,8 @@ std::string asked_text(const Partition& partition) {
     if (partition.mig) return *partition.mig;
     if (partition.share) return percent_text(*partition.share);
     if (partition.sm) return std::to_string(*partition.sm) + " SMs";
+    if (!partition.sm_groups.empty()) return "groups " + green::groups_text(partition.sm_groups);
+    if (!partition.device_share.empty()) return device_shares_text(partition.device_share);
     return "all SMs";
 }
 

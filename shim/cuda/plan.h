@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "shim/cuda/green/green_plan.h"
 #include "shim/cuda/inventory.h"
 #include "shim/cuda/mps_pipe.h"
 #include "shim/cuda/refusal.h"
@@ -23,8 +24,8 @@ struct Surroundings {
     std::function<std::vector<MpsPipe>()> pipes;  // probe_pipes()
 };
 
-enum class Applied { kNone, kMps, kMig };
-const char* name(Applied applied);  // "none", "mps", "mig"
+enum class Applied { kNone, kMps, kMig, kGreen };
+const char* name(Applied applied);  // "none", "mps", "mig", "green"
 
 // A device that the process will see.
 struct Goal {
@@ -57,10 +58,11 @@ struct Plan {
     std::vector<Goal> goals;        // empty if the inventory was not needed
     bool bound_to_goals = false;    // what is told is for these devices, and must be for all
     std::optional<double> percent;  // what the driver is told; nullopt: nothing
-    std::optional<double> share;    // what the policy asks, as a percentage; nullopt: no share
-    std::string asked;              // asked_text()
-    std::string pool;               // name of the pool whose slots follow; empty: none
-    std::vector<SlotUse> slots;     // of a pool that must fit its devices
+    std::optional<green::GreenPlan> green;  // kGreen
+    std::optional<double> share;  // what the policy asks, as a percentage; nullopt: no share
+    std::string asked;            // asked_text()
+    std::string pool;             // name of the pool whose slots follow; empty: none
+    std::vector<SlotUse> slots;   // of a pool that must fit its devices
     std::vector<std::string> notes;
     std::optional<CountedMemory> counted;  // else the driver keeps what `goals` say
 };

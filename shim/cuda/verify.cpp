@@ -198,17 +198,21 @@ Readings read_devices(const Driver& driver, bool instance) {
 
 Or<Grant> verify(const Plan& plan, const std::vector<Reading>& readings, const Totals& totals) {
     if (const auto refusal = check_devices(plan, readings)) return *refusal;
+    const bool served = plan.applied == Applied::kMps || (plan.green && plan.green->served);
     Grant grant;
     grant.asked = plan.asked;
     grant.mechanism = name(plan.applied);
-    grant.concurrent = plan.applied != Applied::kNone;
+    grant.concurrent = served || plan.applied == Applied::kMig;
     grant.counted = plan.counted.has_value();
     grant.notes = plan.notes;
     bool all_served = !readings.empty();
     for (const Reading& reading : readings) {
-        const DeviceGrant device{reading.uuid, reading.sms, total_of(plan, totals, reading.uuid),
-                                 memory_of(plan, reading.uuid)};
-        if (plan.applied == Applied::kMps) {
+        const DeviceGrant device{reading.uuid,
+                                 reading.sms,
+                                 total_of(plan, totals, reading.uuid),
+                                 memory_of(plan, reading.uuid),
+                                 {}};
+        if (served) {
             if (const auto refusal = check_served(plan, reading, device, grant)) return *refusal;
             if (const auto refusal = check_count(plan, device, grant)) return *refusal;
         }

@@ -3,6 +3,24 @@
 #include "shim/preload/hooks.h"
 
 namespace ration::engine {
+namespace {
+
+consteval bool same(const char* one, const char* other) {
+    while (*one != '\0' && *one == *other) {
+        ++one;
+        ++other;
+    }
+    return *one == *other;
+}
+
+// The hook of that name; kHookCount: there is none.
+consteval unsigned row_of(const char* symbol) {
+    unsigned row = 0;
+    while (row < kHookCount && !same(kHookRows[row].symbol, symbol)) ++row;
+    return row;
+}
+
+}  // namespace
 
 cuda::Driver driver_table(const ration_front& front) {
     cuda::Driver driver;
@@ -20,6 +38,18 @@ cuda::Driver driver_table(const ration_front& front) {
 #include "shim/cuda/driver.def"
 #undef CALL
     return driver;
+}
+
+cuda::green::Calls green_calls(const ration_front& front) {
+    cuda::green::Calls calls;
+    const auto library = static_cast<uint32_t>(Library::CUDA);
+#define CALL(symbol)                                                                       \
+    calls.symbol = reinterpret_cast<decltype(&::symbol)>(row_of(#symbol) < kHookCount      \
+                                                             ? front.real(row_of(#symbol)) \
+                                                             : front.find(library, #symbol));
+#include "shim/cuda/green/calls.def"
+#undef CALL
+    return calls;
 }
 
 }  // namespace ration::engine

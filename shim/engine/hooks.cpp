@@ -1,30 +1,17 @@
 #include "shim/engine/hooks.h"
 
-#include <exception>
 #include <vector>
 
 #include "shim/cuda/affinity.h"
-#include "shim/engine/errno_keeper.h"
+#include "shim/engine/guarded.h"
 #include "shim/engine/session.h"
 
 namespace ration {
 namespace {
 
 using cuda::Driver;
+using engine::guarded;
 using engine::Session;
-
-// Nothing is thrown into the program, which may not be C++ at all. Not `catch (...)`, which would
-// hold up a thread that is cancelled inside the driver and unwinds through here: libc ends the
-// program then.
-template <class Logic>
-CUresult guarded(Logic logic) {
-    const engine::ErrnoKeeper keeper;
-    try {
-        return logic(Session::current());
-    } catch (const std::exception&) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
-}
 
 // A call that makes a context: refused after all, it is destroyed again.
 template <class Call>

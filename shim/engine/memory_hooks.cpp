@@ -7,6 +7,8 @@
 #include "shim/cuda/quota/ledger.h"
 #include "shim/cuda/real.h"
 #include "shim/engine/errno_keeper.h"
+#include "shim/engine/green_course.h"
+#include "shim/engine/green_hooks.h"
 #include "shim/engine/session.h"
 
 namespace ration {
@@ -15,9 +17,14 @@ namespace {
 using cuda::quota::Ledger;
 using engine::Session;
 
-// The row's own function below us.
+// The row's own function below us: that of green contexts, where the process is confined by them.
 template <Hook row>
 cuda::Entry<row> next() {
+    if constexpr (group_of(row) == Group::kGreen) {
+        if (engine::GreenCourse::active() != nullptr) {
+            return reinterpret_cast<cuda::Entry<row>>(engine::green_hook_function(row));
+        }
+    }
     return cuda::real<row>();
 }
 

@@ -11,6 +11,7 @@
 #include "shim/cuda/context_error.h"
 #include "shim/cuda/real.h"
 #include "shim/engine/driver_table.h"
+#include "shim/engine/green_hooks.h"
 #include "shim/engine/hooks.h"
 #include "shim/engine/log.h"
 #include "shim/engine/memory_hooks.h"
@@ -72,6 +73,12 @@ Session::Session(const ration_front& front, Session* former, Findings findings)
       generation_(host::generation()),
       driver_(driver_table(front)),
       ruling_(std::move(findings.ruling)),
+      green_(ruling_.plan.green ? std::make_unique<GreenCourse>(
+                                      front, ruling_.plan,
+                                      [this](CUdevice device, const std::string& groups) {
+                                          placed(device, groups);
+                                      })
+                                : nullptr),
       passed_over_(std::move(findings.passed_over)),
       overlay_(ruling_.plan.temporary, ruling_.plan.lasting),
       recorder_(ruling_.record) {
@@ -163,8 +170,13 @@ void Session::announce() {
 }
 
 void* Session::function_of(Hook hook) const {
-    void* const counting = ruling_.plan.counted ? memory_function(hook) : nullptr;
-    return counting != nullptr ? counting : hook_function(hook);
+    if (ruling_.plan.counted) {
+        if (void* const counting = memory_function(hook)) return counting;
+    }
+    if (green_ != nullptr) {
+        if (void* const green = green_hook_function(hook)) return green;
+    }
+    return hook_function(hook);
 }
 
 // An entry point that this driver lacks stays the front's. So does cuInit, until it has succeeded:
@@ -233,16 +245,29 @@ CUresult Session::settle() {
     const auto readings = cuda::read_devices(driver_, ruling_.plan.applied == cuda::Applied::kMig);
     // A thread of a tool may come back from its cuInit before the driver is ready.
     if (readings.code == CUDA_ERROR_NOT_INITIALIZED) return CUDA_SUCCESS;
-    const auto judged = judge(readings);
+    const Judgement judgement = judge(readings);
     const std::lock_guard lock(mutex_);
     if (stage_ == Stage::kRefused) return code_;
     if (stage_ != Stage::kWaiting) return CUDA_SUCCESS;
     overlay_.tidy();
-    if (const Refusal* refusal = cuda::refusal_of(judged)) return refuse(*refusal);
-    return accept(std::get<cuda::Grant>(judged));
+    if (const Refusal* refusal = cuda::refusal_of(judgement.grant)) return refuse(*refusal);
+    return accept(judgement);
 }
 
-cuda::Or<cuda::Grant> Session::judge(const cuda::Readings& read) const {
+Session::Judgement Session::judge(const cuda::Readings& read) const {
+    Judgement judgement{verified(read), {}};
+    auto* const grant = std::get_if<cuda::Grant>(&judgement.grant);
+    if (green_ == nullptr || grant == nullptr) return judgement;
+    auto divided = green_->divide(*grant);
+    if (const Refusal* refusal = cuda::refusal_of(divided)) {
+        judgement.grant = *refusal;
+    } else {
+        judgement.parts = std::move(std::get<GreenCourse::Parts>(divided));
+    }
+    return judgement;
+}
+
+cuda::Or<cuda::Grant> Session::verified(const cuda::Readings& read) const {
     if (read.code != CUDA_SUCCESS) {
         return Refusal{
             CUDA_ERROR_NOT_PERMITTED,
@@ -275,14 +300,17 @@ std::optional<Refusal> Session::start_counting(const cuda::Grant& grant) {
     return std::nullopt;
 }
 
-CUresult Session::accept(const cuda::Grant& grant) {
+CUresult Session::accept(const Judgement& judgement) {
+    const auto& grant = std::get<cuda::Grant>(judgement.grant);
     if (const auto refusal = start_counting(grant)) return refuse(*refusal);
     grant_ = grant;
+    if (green_ != nullptr) green_->adopt(judgement.parts);
     stage_.store(Stage::kGranted, std::memory_order_release);
     publish_grant();
     log::write(log::Level::kInfo, cuda::grant_line(recorder_.record()));
-    for (const std::string& note : grant.notes) log::write(log::Level::kInfo, "note: " + note);
-    if (ruling_.plan.applied == cuda::Applied::kMps) {
+    for (const std::string& note : grant_.notes) log::write(log::Level::kInfo, "note: " + note);
+    const bool confined = green_ != nullptr && green_->confines();
+    if (confined || ruling_.plan.applied == cuda::Applied::kMps) {
         route(Hook::cuInit, false);
     } else {
         leave_contexts();
@@ -359,16 +387,80 @@ bool Session::all_checked() const {
     return static_cast<std::size_t>(std::popcount(checked_.load())) >= grant_.devices.size();
 }
 
-// What is counted, stays: and whose the memory is.
+// What is counted, stays: and whose the memory is. Homes are entered as long as the process lives.
 void Session::leave_contexts() const {
-    for_each_hook([&](Hook hook) {
-        if (group_of(hook) == Group::kCourse) route(hook, false);
-    });
+    if (green_ != nullptr && green_->confines()) return;
     const bool counted = ruling_.plan.counted.has_value();
+    for_each_hook([&](Hook hook) {
+        if (!counted || memory_function(hook) == nullptr) route(hook, false);
+    });
     for (const Hook hook : {Hook::cuCtxCreate, Hook::cuCtxCreate_v2}) route(hook, counted);
     for (const Hook hook : {Hook::cuCtxCreate_v3, Hook::cuCtxCreate_v4}) {
         route(hook, counted || ruling_.plan.percent.has_value());
     }
+}
+
+CUresult Session::need_home(CUdevice device) {
+    cuda::green::Residence* const here = green_ == nullptr ? nullptr : green_->residence(device);
+    if (here == nullptr || stage_.load(std::memory_order_acquire) != Stage::kGranted) {
+        return before_context();
+    }
+    return apart([&](bool nested) {
+        if (nested || here->home() != nullptr) return CUDA_SUCCESS;
+        if (const auto refusal = here->need_home()) return no_home(*refusal);
+        const std::lock_guard lock(mutex_);
+        if (in_doubt_.exchange(false)) publish_grant();
+        return CUDA_SUCCESS;
+    });
+}
+
+CUresult Session::enter_home(CUcontext context) {
+    if (green_ == nullptr || !green_->confines() || context == nullptr || passes_through()) {
+        return CUDA_SUCCESS;
+    }
+    const auto device = cuda::context_device(driver_);
+    cuda::green::Residence* const here = device ? green_->residence(*device) : nullptr;
+    CUcontext const primary = here == nullptr ? nullptr : here->primary();
+    if (here != nullptr && (primary == nullptr || primary == context)) {
+        if (const CUresult code = need_home(*device)) return code;
+    }
+    CUcontext const home = green_->homes().real(context);
+    if (home != context) return driver_.cuCtxSetCurrent(home);
+    if (here == nullptr || here->primary() != context) green_->homes().know_other(context);
+    return CUDA_SUCCESS;
+}
+
+// What the driver could not do it may do another time; anything else is final.
+CUresult Session::no_home(const Refusal& refusal) {
+    const std::lock_guard lock(mutex_);
+    if (stage_ != Stage::kGranted) return code_;
+    if (refusal.code == CUDA_ERROR_NOT_PERMITTED) return refuse(refusal);
+    const std::string line =
+        cuda::explain_context_error(refusal.code, grant_).value_or(refusal.line);
+    say_once(refusal.code, line);
+    recorder_.publish(state::State::kRefused, line);
+    in_doubt_ = true;
+    return refusal.code;
+}
+
+CUresult Session::refuse_call(const Refusal& refusal) {
+    const HeldSignals held(HeldSignals::Which::kAll);
+    const std::lock_guard lock(mutex_);
+    if (ruling_.on_error != policy::OnError::kWarn) {
+        say_once(refusal.code, refusal.line);
+        return refusal.code;
+    }
+    if (said_.insert(refusal.code).second) {
+        log::write(log::Level::kWarn, refusal.line + "; goes on, as on_error = \"warn\" says");
+    }
+    return CUDA_SUCCESS;
+}
+
+void Session::placed(CUdevice device, const std::string& groups) {
+    const std::lock_guard lock(mutex_);
+    grant_.devices[static_cast<std::size_t>(device)].groups = groups;
+    publish_grant();
+    log::write(log::Level::kInfo, cuda::grant_line(recorder_.record()));
 }
 
 void Session::context_failed(CUresult code) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -14,6 +15,7 @@
 #include "shim/cuda/quota/ledger.h"
 #include "shim/cuda/verify.h"
 #include "shim/engine/boundary.h"
+#include "shim/engine/green_course.h"
 #include "shim/engine/recorder.h"
 #include "shim/engine/ruling.h"
 #include "shim/host/environment.h"
@@ -55,6 +57,35 @@ class Session {
         if (result == CUDA_SUCCESS && code != CUDA_SUCCESS) undo();
         return code;
     }
+
+    // For hooks of other groups than the course: work of ours that calls the driver, and must not
+    // be left half done. `work` is told whether the call came from inside of one of the driver's,
+    // where no lock may be taken.
+    template <class Work>
+    CUresult apart(Work work) {
+        if (passes_through()) return work(true);
+        const host::HeldSignals held(host::HeldSignals::Which::kHandled);
+        const host::Uncancelled uncancelled;
+        const Deeper deeper(*this);
+        return work(false);
+    }
+    bool nested() const { return passes_through(); }
+    // What a call that needs the grant answers if there is none; reads it back if that is due.
+    CUresult ready() { return before_context(); }
+
+    // Under green contexts. The home of a device that is confined, made if there is none.
+    CUresult need_home(CUdevice device);
+    // `context` has just become current: if it is a primary context its home takes its place. Where
+    // that cannot be had, `back` undoes what was done.
+    template <class Back>
+    CUresult enter_home(CUcontext context, Back back) {
+        const CUresult code = enter_home(context);
+        if (code != CUDA_SUCCESS) back();
+        return code;
+    }
+    // One call is refused, and what was granted stays. CUDA_SUCCESS if the policy would rather
+    // warn.
+    CUresult refuse_call(const cuda::Refusal& refusal);
 
     // SMs that the program may ask for on `device`; nullopt: as many as it likes.
     std::optional<unsigned> bound(CUdevice device);
@@ -123,9 +154,17 @@ class Session {
     CUresult real_init(unsigned int flags);
     void init_failed(CUresult code);
     CUresult settle();
-    cuda::Or<cuda::Grant> judge(const cuda::Readings& read) const;
-    CUresult accept(const cuda::Grant& grant);
+    struct Judgement {
+        cuda::Or<cuda::Grant> grant;
+        GreenCourse::Parts parts;  // under green contexts
+    };
+    Judgement judge(const cuda::Readings& read) const;
+    cuda::Or<cuda::Grant> verified(const cuda::Readings& read) const;
+    CUresult accept(const Judgement& judgement);
     std::optional<cuda::Refusal> start_counting(const cuda::Grant& grant);
+    CUresult enter_home(CUcontext context);
+    CUresult no_home(const cuda::Refusal& refusal);
+    void placed(CUdevice device, const std::string& groups);
     void publish_grant();
     CUresult refuse(const cuda::Refusal& refusal);
     CUresult before_context();
@@ -144,6 +183,7 @@ class Session {
     const cuda::Driver driver_;
     std::array<bool, kHookCount> present_{};  // entry points that this driver has
     const Ruling ruling_;
+    const std::unique_ptr<GreenCourse> green_;  // null under other mechanisms
     const std::vector<std::string> passed_over_;
     std::uint32_t taken_back_in_ = 0;  // the generation of the child that did
     host::Overlay overlay_;

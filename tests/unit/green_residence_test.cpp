@@ -20,7 +20,7 @@ class GreenResidence : public testing::Test {
   protected:
     GreenResidence() {
         auto layout = read_layout(calls_, 0, "GPU-1", policy::SmGranularity::kGroup);
-        residence_.confine(std::get<Layout>(layout), {0, 1, 2, 3});
+        residence_.confine(std::get<Layout>(layout), 32);
     }
 
     // As the program's own, through the hook.
@@ -41,7 +41,14 @@ class GreenResidence : public testing::Test {
     Homes homes_;
     std::vector<std::string> opened_;
     bool can_open_ = true;
+    std::optional<Refusal> no_place_;
+    int placed_ = 0;
     const Opening opening_{
+        [this](CUdevice) -> Or<std::vector<unsigned>> {
+            ++placed_;
+            if (no_place_) return *no_place_;
+            return std::vector<unsigned>{2, 3, 4, 5};
+        },
         [this](CUdevice, CUcontext home, CUcontext primary) {
             opened_.emplace_back(primary == fake_primary(0) && home != primary ? "open" : "open?");
             return can_open_;
@@ -143,6 +150,19 @@ TEST_F(GreenResidence, NestedCallsTakeNoLockAndAreCounted) {
     EXPECT_FALSE(residence_.active());
     EXPECT_EQ(residence_.reset(&real_reset, true), CUDA_ERROR_NOT_PERMITTED);
     EXPECT_TRUE(has_home());
+}
+
+TEST_F(GreenResidence, GroupsAreChosenOnceAndBeforeTheFirstHome) {
+    no_place_ = Refusal{CUDA_ERROR_NOT_PERMITTED, "nothing is left"};
+    EXPECT_EQ(residence_.need_home()->line, "nothing is left");
+    EXPECT_EQ(fake_green().greens, 0U);
+    no_place_.reset();
+    EXPECT_FALSE(residence_.place().has_value());
+    retain();
+    need_home();
+    release();
+    need_home();
+    EXPECT_EQ(placed_, 2) << "the refused time, and once";
 }
 
 TEST_F(GreenResidence, TheDriversErrorIsTheRefusalsAndMayPass) {

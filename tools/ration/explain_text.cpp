@@ -100,6 +100,10 @@ std::string mechanism_why(const cuda::Plan& plan) {
             return "mps: a daemon answers at " + edit_of(plan, cuda::kMpsPipeVariable);
         case cuda::Applied::kMig:
             return "mig: the policy names an instance";
+        case cuda::Applied::kGreen:
+            return plan.green->served ? "green: groups of SMs, beside others through MPS"
+                                      : "green: groups of SMs, and no MPS daemon: processes take "
+                                        "turns";
         case cuda::Applied::kNone:
             break;
     }

@@ -15,14 +15,26 @@ bool take_one(std::atomic<unsigned>& count) {
 
 }  // namespace
 
-void Residence::confine(Layout layout, std::vector<unsigned> groups) {
+void Residence::confine(Layout layout, unsigned sms) {
     const std::lock_guard lock(mutex_);
     layout_ = std::move(layout);
-    groups_ = std::move(groups);
-    sms_.store(sms_of(layout_, groups_), std::memory_order_release);
+    sms_.store(sms, std::memory_order_release);
 }
 
-CUresult Residence::learn_primary_locked() {
+std::optional<Refusal> Residence::place() {
+    const std::lock_guard lock(mutex_);
+    return place_locked();
+}
+
+std::optional<Refusal> Residence::place_locked() {
+    if (!groups_.empty()) return std::nullopt;
+    auto placed = opening_.place(device_);
+    if (const Refusal* refusal = refusal_of(placed)) return *refusal;
+    groups_ = std::move(std::get<std::vector<unsigned>>(placed));
+    return std::nullopt;
+}
+
+CUresult Residence::learn_primary() {
     if (primary() != nullptr) return CUDA_SUCCESS;
     CUcontext found = nullptr;
     const CUresult code = calls_.cuDevicePrimaryCtxRetain(&found, device_);
@@ -33,19 +45,15 @@ CUresult Residence::learn_primary_locked() {
     return CUDA_SUCCESS;
 }
 
-CUresult Residence::learn_primary() {
-    const std::lock_guard lock(mutex_);
-    return learn_primary_locked();
-}
-
 // Made first, and the primary's handle asked for afterwards: so the primary is activated once.
 std::optional<Refusal> Residence::need_home() {
     const std::lock_guard lock(mutex_);
     if (home_) return std::nullopt;
+    if (auto refusal = place_locked()) return refusal;
     auto made = make_home(calls_, device_, layout_, groups_);
     if (const Refusal* refusal = refusal_of(made)) return *refusal;
     const Home home = std::get<Home>(made);
-    CUresult code = learn_primary_locked();
+    CUresult code = learn_primary();
     if (code == CUDA_SUCCESS && !opening_.open(device_, home.context, primary())) {
         code = CUDA_ERROR_OUT_OF_MEMORY;
     }

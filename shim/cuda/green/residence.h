@@ -13,8 +13,11 @@
 
 namespace ration::cuda::green {
 
-// What is done with a home before it is first current, and before it ends.
+// What a home needs of others.
 struct Opening {
+    // Which groups it is to have, asked before the first. A refusal may be another next time.
+    std::function<Or<std::vector<unsigned>>(CUdevice)> place;
+    // Before it is first current, and before it ends.
     // False: no memory.
     std::function<bool(CUdevice, CUcontext home, CUcontext primary)> open;
     std::function<void(CUdevice)> close;
@@ -29,8 +32,11 @@ class Residence {
     Residence(const Calls& calls, Homes& homes, const Opening& opening, CUdevice device)
         : calls_(calls), homes_(homes), opening_(opening), device_(device) {}
 
-    // Before anything else, once: the part of the device that homes are to have.
-    void confine(Layout layout, std::vector<unsigned> groups);
+    // Before anything else, once: homes are to have `sms` SMs of these groups.
+    void confine(Layout layout, unsigned sms);
+    // Chooses the groups, if they have not been chosen yet. Where this is not called, the first
+    // home does.
+    std::optional<Refusal> place();
     bool confined() const { return sms_.load(std::memory_order_acquire) != 0; }
     // What the program is told of its number of SMs; 0: what the driver says.
     unsigned sms() const { return sms_.load(std::memory_order_acquire); }
@@ -40,9 +46,6 @@ class Residence {
     std::optional<Refusal> need_home();
     CUcontext home() const;
     CUcontext primary() const { return primary_.load(std::memory_order_acquire); }
-
-    // Learns the primary context's handle from the driver, which activates it for a moment.
-    CUresult learn_primary();
 
     // The program's own calls of these names. `nested`: it comes from inside of one of the driver's
     // calls, so that no lock may be taken.
@@ -58,8 +61,10 @@ class Residence {
     unsigned greens() const { return greens_.load(); }
 
   private:
+    std::optional<Refusal> place_locked();
     void end_home();
-    CUresult learn_primary_locked();
+    // Learns the primary context's handle from the driver.
+    CUresult learn_primary();
 
     const Calls& calls_;
     Homes& homes_;

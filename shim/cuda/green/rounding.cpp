@@ -43,7 +43,7 @@ Or<Need> fit(double sms, const std::string& asked, const Layout& layout) {
     if (fitting == 0) return below_one_group(asked, layout);
     need.count = std::min(fitting, most);
     const unsigned granted = need.count * size;
-    if (sms - granted >= 1) {
+    if (fitting > most) {
         need.note = asked + " comes to " + std::to_string(need.count) + " groups, " +
                     sms_text(granted) + ": " + what_there_is(layout);
     }

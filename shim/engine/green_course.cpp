@@ -1,0 +1,120 @@
+#include "shim/engine/green_course.h"
+
+#include <algorithm>
+
+#include "shim/engine/driver_table.h"
+
+namespace ration::engine {
+namespace {
+
+using cuda::Or;
+using cuda::Refusal;
+using cuda::green::kMostDevices;
+using cuda::green::Part;
+using cuda::green::Residence;
+
+bool in_table(CUdevice device) {
+    return device >= 0 && static_cast<unsigned>(device) < kMostDevices;
+}
+
+std::string driver_number(const cuda::green::Calls& calls) {
+    int version = 0;
+    if (calls.cuDriverGetVersion != nullptr) calls.cuDriverGetVersion(&version);
+    return std::to_string(version);
+}
+
+}  // namespace
+
+std::atomic<GreenCourse*> GreenCourse::active_{nullptr};
+
+GreenCourse::GreenCourse(const ration_front& front, const cuda::Plan& plan,
+                         std::function<void(CUdevice, const std::string&)> placed)
+    : plan_(*plan.green),
+      named_devices_(!plan.lasting.empty()),
+      calls_(green_calls(front)),
+      driver_(driver_number(calls_)),
+      placed_(std::move(placed)),
+      opening_{[this](CUdevice device) { return place(device); },
+               [](CUdevice, CUcontext, CUcontext) { return true; }, [](CUdevice) {}} {}
+
+Or<GreenCourse::Parts> GreenCourse::divide(cuda::Grant& grant) {
+    std::vector<std::string> uuids;
+    for (const cuda::DeviceGrant& device : grant.devices) uuids.push_back(device.uuid);
+    if (uuids.size() > kMostDevices) uuids.resize(kMostDevices);
+    auto divided = cuda::green::divide(calls_, plan_, uuids);
+    if (const Refusal* refusal = cuda::refusal_of(divided)) return *refusal;
+    const Parts& parts = std::get<Parts>(divided);
+    std::vector<std::size_t> order(parts.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    // Whoever takes groups of several devices asks for them in this order.
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t one, std::size_t two) { return uuids[one] < uuids[two]; });
+    for (const std::size_t i : order) {
+        const Part& part = parts[i];
+        cuda::DeviceGrant& device = grant.devices[i];
+        if (device.total == 0) device.total = part.need.whole ? device.granted : part.layout.total;
+        device.granted = part.sms(device.granted);
+        if (!part.need.note.empty()) grant.notes.push_back(part.need.note);
+        if (!named_devices_ && parts.size() != 1) continue;
+        const auto groups = places_.take(static_cast<CUdevice>(i), part, driver_);
+        if (const Refusal* refusal = cuda::refusal_of(groups)) return *refusal;
+        device.groups = cuda::green::groups_text(std::get<std::vector<unsigned>>(groups));
+    }
+    return divided;
+}
+
+void GreenCourse::adopt(const Parts& parts) {
+    parts_ = parts;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (parts[i].need.whole) continue;
+        residences_[i] =
+            std::make_unique<Residence>(calls_, homes_, opening_, static_cast<CUdevice>(i));
+        residences_[i]->confine(parts[i].layout, parts[i].sms(parts[i].layout.total));
+        confines_ = true;
+    }
+    if (confines_) active_.store(this, std::memory_order_release);
+}
+
+Residence* GreenCourse::residence(CUdevice device) {
+    return in_table(device) ? residences_[static_cast<unsigned>(device)].get() : nullptr;
+}
+
+Or<std::vector<unsigned>> GreenCourse::place(CUdevice device) {
+    auto groups = places_.take(device, parts_[static_cast<std::size_t>(device)], driver_);
+    if (!certain() && cuda::refusal_of(groups) == nullptr) {
+        placed_(device, cuda::green::groups_text(std::get<std::vector<unsigned>>(groups)));
+    }
+    return groups;
+}
+
+void GreenCourse::own_green_made(CUgreenCtx green, CUdevice device) {
+    Residence* const here = residence(device);
+    if (here == nullptr) return;
+    here->green_made();
+    const std::lock_guard lock(mutex_);
+    own_greens_.emplace_back(green, device);
+}
+
+void GreenCourse::own_green_ended(CUgreenCtx green, bool nested) {
+    CUdevice device = -1;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = std::find_if(own_greens_.begin(), own_greens_.end(),
+                                        [green](const auto& one) { return one.first == green; });
+        if (found == own_greens_.end()) return;
+        device = found->second;
+        own_greens_.erase(found);
+    }
+    if (Residence* const here = residence(device)) here->green_ended(nested);
+}
+
+bool GreenCourse::take_back(CUdevice device) {
+    if (!in_table(device)) return false;
+    std::atomic<unsigned>& lent = lent_[static_cast<unsigned>(device)];
+    unsigned now = lent.load();
+    while (now != 0 && !lent.compare_exchange_weak(now, now - 1)) {
+    }
+    return now != 0;
+}
+
+}  // namespace ration::engine

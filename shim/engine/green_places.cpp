@@ -1,0 +1,117 @@
+#include "shim/engine/green_places.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "shim/engine/log.h"
+#include "shim/policy/subject.h"
+#include "shim/state/scope.h"
+
+namespace ration::engine {
+namespace {
+
+using cuda::green::Part;
+
+state::LockPlace lock_place() {
+    const char* const value = getenv("RATION_RUNTIME_DIR");
+    return state::lock_place(value == nullptr ? std::nullopt : std::optional<std::string>(value),
+                             true);
+}
+
+state::Scope scope_of(policy::Scope scope) {
+    switch (scope) {
+        case policy::Scope::kSlot:
+            return state::Scope::kSlot;
+        case policy::Scope::kUser:
+            return state::Scope::kUser;
+        case policy::Scope::kCgroup:
+            return state::Scope::kCgroup;
+        case policy::Scope::kProcess:
+            break;
+    }
+    return state::Scope::kProcess;
+}
+
+state::Layout layout_of(const Part& part, const std::string& driver) {
+    state::Layout layout;
+    layout.driver = driver;
+    layout.split_flags = part.layout.flags;
+    for (const CUdevResource& group : part.layout.groups) {
+        layout.sizes.push_back(group.sm.smCount);
+    }
+    return layout;
+}
+
+std::vector<unsigned> numbers_of(const state::GroupSet& set) {
+    std::vector<unsigned> numbers;
+    for (unsigned group = 0; group < set.size(); ++group) {
+        if (set[group]) numbers.push_back(group);
+    }
+    return numbers;
+}
+
+}  // namespace
+
+state::Ask GreenPlaces::ask(const Part& part) const {
+    state::Ask ask;
+    ask.exclusive = plan_.exclusive;
+    if (part.need.whole) {
+        ask.what = state::Ask::What::kWhole;
+    } else if (!part.need.named.empty()) {
+        ask.what = state::Ask::What::kNamed;
+        for (const unsigned group : part.need.named) ask.named.set(group);
+    } else {
+        ask.count = part.need.count;
+        ask.unit = part.unit;
+    }
+    const state::Scope scope = scope_of(plan_.scope);
+    if (scope != state::Scope::kProcess) {
+        ask.scope = state::scope_key(scope, plan_.slot, geteuid(), policy::this_process().cgroup(),
+                                     state::this_namespaces());
+    }
+    return ask;
+}
+
+cuda::Or<std::vector<unsigned>> GreenPlaces::unaccounted(const Part& part,
+                                                         const std::string& why) const {
+    const bool promised = plan_.exclusive || plan_.scope != policy::Scope::kProcess;
+    if (promised) {
+        return cuda::Refusal{CUDA_ERROR_NOT_PERMITTED, (plan_.exclusive ? "exclusive" : "scope") +
+                                                           std::string(" cannot be kept: ") + why};
+    }
+    log::write(log::Level::kInfo, "note: others cannot see which groups are taken: " + why);
+    return first_groups(part.need);
+}
+
+cuda::Or<std::vector<unsigned>> GreenPlaces::take(CUdevice device, const Part& part,
+                                                  const std::string& driver) {
+    const std::lock_guard lock(mutex_);
+    auto& groups = held_[static_cast<unsigned>(device)];
+    std::string why;
+    if (!groups) groups = state::Groups::open(lock_place(), part.uuid, why);
+    if (!groups) return unaccounted(part, why);
+    state::Patience patience;
+    patience.wait = plan_.wait;
+    patience.on_wait = [this, &part](const std::string& for_what) {
+        log::write(log::Level::kWarn, "waits up to " + std::to_string(plan_.wait.count()) +
+                                          " s for groups of " + part.uuid + ": " + for_what);
+    };
+    const state::Taken taken = groups->take(layout_of(part, driver), ask(part), patience);
+    switch (taken.outcome) {
+        case state::Taken::Outcome::kTaken:
+            return part.need.whole ? std::vector<unsigned>{} : numbers_of(taken.groups);
+        case state::Taken::Outcome::kUnusable:
+            return unaccounted(part, taken.why);
+        case state::Taken::Outcome::kRefused:
+            return cuda::Refusal{CUDA_ERROR_NOT_PERMITTED, part.uuid + ": " + taken.why};
+        case state::Taken::Outcome::kBusy:
+            break;
+    }
+    return cuda::Refusal{
+        CUDA_ERROR_NOT_PERMITTED,
+        "not enough groups of " + part.uuid + " are left: " + taken.why +
+            (plan_.wait.count() == 0 ? "; retry when one ends, or set wait in the policy"
+                                     : "; waited " + std::to_string(plan_.wait.count()) + " s")};
+}
+
+}  // namespace ration::engine

@@ -1,0 +1,39 @@
+// Which groups of SMs this process has: by agreement with all of the node's others.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "shim/cuda/green/division.h"
+#include "shim/cuda/green/homes.h"
+#include "shim/cuda/refusal.h"
+#include "shim/state/groups.h"
+
+namespace ration::engine {
+
+// Takes groups in the node's lock files, and holds them until the process ends.
+class GreenPlaces {
+  public:
+    explicit GreenPlaces(const cuda::green::GreenPlan& plan) : plan_(plan) {}
+
+    // The groups of the device's part; none for the whole of it, which is noted too. May wait as
+    // long as the policy says, and says so. Where the lock files cannot be used, partitions that
+    // nobody was promised anything of have the first groups. Any thread; asked again, it answers
+    // the same.
+    cuda::Or<std::vector<unsigned>> take(CUdevice device, const cuda::green::Part& part,
+                                         const std::string& driver);
+
+  private:
+    cuda::Or<std::vector<unsigned>> unaccounted(const cuda::green::Part& part,
+                                                const std::string& why) const;
+    state::Ask ask(const cuda::green::Part& part) const;
+
+    const cuda::green::GreenPlan& plan_;
+    std::mutex mutex_;  // held while one waits: whoever needs the device needs its groups
+    std::array<std::unique_ptr<state::Groups>, cuda::green::kMostDevices> held_;
+};
+
+}  // namespace ration::engine
