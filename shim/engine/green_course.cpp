@@ -35,7 +35,10 @@ GreenCourse::GreenCourse(const ration_front& front, const cuda::Plan& plan,
       driver_(driver_number(calls_)),
       placed_(std::move(placed)),
       opening_{[this](CUdevice device) { return place(device); },
-               [](CUdevice, CUcontext, CUcontext) { return true; }, [](CUdevice) {}} {}
+               [this](CUdevice device, CUcontext home, CUcontext primary) {
+                   return open(device, home, primary);
+               },
+               [this](CUdevice device) { close(device); }} {}
 
 Or<GreenCourse::Parts> GreenCourse::divide(cuda::Grant& grant) {
     std::vector<std::string> uuids;
@@ -85,6 +88,22 @@ Or<std::vector<unsigned>> GreenCourse::place(CUdevice device) {
         placed_(device, cuda::green::groups_text(std::get<std::vector<unsigned>>(groups)));
     }
     return groups;
+}
+
+bool GreenCourse::open(CUdevice device, CUcontext home, CUcontext primary) {
+    cuda::stream::Domain* const domain = cuda::stream::open(device, home, primary);
+    const std::lock_guard lock(mutex_);
+    domains_[static_cast<unsigned>(device)] = domain;
+    return domain != nullptr;
+}
+
+void GreenCourse::close(CUdevice device) {
+    cuda::stream::Domain* domain = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        std::swap(domain, domains_[static_cast<unsigned>(device)]);
+    }
+    cuda::stream::close(domain);
 }
 
 void GreenCourse::own_green_made(CUgreenCtx green, CUdevice device) {

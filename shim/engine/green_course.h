@@ -15,6 +15,7 @@
 #include "shim/cuda/grant.h"
 #include "shim/cuda/green/residence.h"
 #include "shim/cuda/plan.h"
+#include "shim/cuda/stream/layer.h"
 #include "shim/engine/boundary.h"
 #include "shim/engine/green_places.h"
 
@@ -60,6 +61,8 @@ class GreenCourse {
 
   private:
     cuda::Or<std::vector<unsigned>> place(CUdevice device);
+    bool open(CUdevice device, CUcontext home, CUcontext primary);
+    void close(CUdevice device);
     bool certain() const { return named_devices_ || parts_.size() == 1; }
 
     static std::atomic<GreenCourse*> active_;
@@ -79,6 +82,7 @@ class GreenCourse {
 
     std::mutex mutex_;  // guards what follows; held across no call
     std::vector<std::pair<CUgreenCtx, CUdevice>> own_greens_;
+    std::array<cuda::stream::Domain*, cuda::green::kMostDevices> domains_{};
 };
 
 }  // namespace ration::engine

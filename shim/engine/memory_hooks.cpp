@@ -10,6 +10,7 @@
 #include "shim/engine/green_course.h"
 #include "shim/engine/green_hooks.h"
 #include "shim/engine/session.h"
+#include "shim/engine/stream_hooks.h"
 
 namespace ration {
 namespace {
@@ -17,12 +18,16 @@ namespace {
 using cuda::quota::Ledger;
 using engine::Session;
 
-// The row's own function below us: that of green contexts, where the process is confined by them.
+// The row's own function below us: that of green contexts or their streams, where the process is
+// confined by them.
 template <Hook row>
 cuda::Entry<row> next() {
-    if constexpr (group_of(row) == Group::kGreen) {
+    constexpr Group kGroup = group_of(row);
+    if constexpr (kGroup == Group::kGreen || kGroup == Group::kStreamMemory) {
         if (engine::GreenCourse::active() != nullptr) {
-            return reinterpret_cast<cuda::Entry<row>>(engine::green_hook_function(row));
+            return reinterpret_cast<cuda::Entry<row>>(kGroup == Group::kGreen
+                                                          ? engine::green_hook_function(row)
+                                                          : engine::stream_function(row));
         }
     }
     return cuda::real<row>();

@@ -16,6 +16,7 @@
 #include "shim/engine/log.h"
 #include "shim/engine/memory_hooks.h"
 #include "shim/engine/memory_quota.h"
+#include "shim/engine/stream_hooks.h"
 #include "shim/engine/totals.h"
 #include "shim/host/generation.h"
 #include "shim/policy/search.h"
@@ -105,6 +106,7 @@ void Session::begin(const ration_front& front) {
     Session* const former = newest.load(std::memory_order_acquire);
     if (former != nullptr) former->take_back_in_child();
     std::unique_ptr<Session> session(new Session(front, former, find_out()));
+    if (session->green_ != nullptr && !begin_streams(front)) throw std::bad_alloc();
     std::array<void*, kHookCount> targets{};
     session->for_each_hook([&](Hook hook) {
         const bool hooked = session->stage_ != Stage::kUntouched && session->has(hook);
@@ -175,6 +177,7 @@ void* Session::function_of(Hook hook) const {
     }
     if (green_ != nullptr) {
         if (void* const green = green_hook_function(hook)) return green;
+        if (void* const stream = stream_function(hook)) return stream;
     }
     return hook_function(hook);
 }
