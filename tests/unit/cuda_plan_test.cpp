@@ -335,10 +335,65 @@ TEST_F(PlanTest, WhatIsOfAmdIsRefusedWithWhatToWriteInstead) {
     EXPECT_THAT(refusal().line, HasSubstr("write \"mps\", or \"auto\""));
 }
 
-TEST_F(PlanTest, NothingOfGroupsIsTakenForAPercentage) {
+TEST_F(PlanTest, GroupsAreTakenWhereAPercentageWillNotDo) {
     partition_.share = 25;
     partition_.exclusive = true;
-    EXPECT_THAT(refusal().line, HasSubstr("exclusive hands out groups of SMs"));
+    const Plan made = plan();
+    EXPECT_EQ(made.applied, Applied::kGreen);
+    ASSERT_TRUE(made.green.has_value());
+    EXPECT_TRUE(made.green->served) << "a daemon answers";
+    EXPECT_TRUE(made.green->exclusive);
+    ASSERT_EQ(made.green->wishes.size(), 1U);
+    EXPECT_EQ(made.green->wishes[0].share, 25);
+    EXPECT_FALSE(made.percent.has_value()) << "the driver would not divide then";
+    EXPECT_EQ(made.asked, "25 %");
+}
+
+TEST_F(PlanTest, GroupsNeedADaemonUnlessTheyAreNamed) {
+    partition_.share = 25;
+    partition_.exclusive = true;
+    pipes_.clear();
+    const std::string line = refusal().line;
+    EXPECT_THAT(line, HasSubstr("exclusive hands out groups of SMs"));
+    EXPECT_THAT(line, HasSubstr("`ration mps ensure`"));
+    EXPECT_THAT(line, HasSubstr("mechanism = \"green\""));
+    partition_.mechanism = policy::Mechanism::kGreen;
+    const Plan made = plan();
+    EXPECT_EQ(made.applied, Applied::kGreen);
+    EXPECT_FALSE(made.green->served);
+}
+
+TEST_F(PlanTest, APercentageInTheEnvironmentLeavesNoGroups) {
+    partition_.mechanism = policy::Mechanism::kGreen;
+    partition_.share = 25;
+    environment_["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] = "50";
+    const std::string line = refusal().line;
+    EXPECT_THAT(line, HasSubstr("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE=50"));
+    EXPECT_THAT(line, HasSubstr("unset it"));
+    environment_["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] = "100";
+    EXPECT_EQ(plan().applied, Applied::kGreen);
+    pipes_.clear();
+    environment_["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] = "50";
+    EXPECT_EQ(plan().applied, Applied::kGreen) << "without a daemon it says nothing";
+}
+
+TEST_F(PlanTest, InstancesHaveNoGroups) {
+    partition_.mechanism = policy::Mechanism::kGreen;
+    partition_.share = 25;
+    environment_["CUDA_VISIBLE_DEVICES"] = "MIG-e5000000";
+    EXPECT_THAT(refusal().line, HasSubstr("name one by `mig`"));
+}
+
+TEST_F(PlanTest, EachDeviceMayHaveAShareOfItsOwn) {
+    partition_.device_share = {25, 50};
+    const Plan made = plan();
+    ASSERT_EQ(made.applied, Applied::kGreen);
+    ASSERT_EQ(made.green->wishes.size(), 2U);
+    EXPECT_EQ(made.green->wishes[1].share, 50);
+    EXPECT_EQ(made.asked, "25 %, 50 % by device");
+    partition_.device_share.clear();
+    partition_.sm_groups = {0, 1, 2, 7};
+    EXPECT_EQ(plan().asked, "groups 0-2,7");
 }
 
 TEST_F(PlanTest, MemoryIsTheDriversAsLongAsADaemonKeepsItForThisProcessAlone) {
