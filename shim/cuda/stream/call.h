@@ -62,11 +62,21 @@ struct Call<entry, Kind::enqueue, CUresult (*)(A...)> {
     static constexpr bool kOwn = kOwnDefault<entry>;
 
     static CUresult call(A... arguments) {
-        const Counted inside;
-        if (dormant() && !names_own(stream_of(arguments...), kOwn)) {
-            return Row<entry>::driver()(arguments...);
+        Thread* const thread = known_thread();
+        if (thread == nullptr) [[unlikely]] {
+            return first(arguments...);
         }
-        return awake(inside, arguments...);
+        const Counted inside(*thread);
+        if (!dormant() || names_own(stream_of(arguments...), kOwn)) [[unlikely]] {
+            return awake(inside, arguments...);
+        }
+        return Row<entry>::driver()(arguments...);
+    }
+
+    // Apart, so that nothing is called on the way to the driver: the arguments stay where they are.
+    [[gnu::cold, gnu::noinline]] static CUresult first(A... arguments) {
+        enrol();
+        return call(arguments...);
     }
 
     [[gnu::noinline]] static CUresult awake(const Inside& inside, A... arguments) {
@@ -107,7 +117,7 @@ struct Call<entry, Kind::launch, CUresult (*)(const CUlaunchConfig*, A...)> {
     static constexpr bool kOwn = kOwnDefault<entry>;
 
     static CUresult call(const CUlaunchConfig* config, A... arguments) {
-        const Counted inside;
+        const Counted inside(this_thread());
         if (config == nullptr || (dormant() && !names_own(config->hStream, kOwn))) {
             return Row<entry>::driver()(config, arguments...);
         }
@@ -129,7 +139,7 @@ struct Call<entry, Kind::launch, CUresult (*)(const CUlaunchConfig*, A...)> {
 template <Entry entry, class... A>
 struct Call<entry, Kind::legacy, CUresult (*)(A...)> {
     static CUresult call(A... arguments) {
-        const Counted inside;
+        const Counted inside(this_thread());
         if (dormant() || !has_say(inside)) return Row<entry>::driver()(arguments...);
         const ErrnoKept kept;
         const Named named = resolve(nullptr, false);
@@ -144,7 +154,7 @@ struct Call<entry, Kind::implicit, CUresult (*)(A...)> {
     static constexpr bool kOwn = kOwnDefault<entry>;
 
     static CUresult call(A... arguments) {
-        const Counted inside;
+        const Counted inside(this_thread());
         if (!kOwn && dormant()) return Row<entry>::driver()(arguments...);
         return awake(inside, arguments...);
     }
@@ -210,7 +220,7 @@ struct Call<entry, Kind::ask, CUresult (*)(A...)> {
 template <Entry entry, Kind kind, class... A>
 struct Call<entry, kind, CUresult (*)(A...)> {
     static CUresult call(A... arguments) {
-        const Counted inside;
+        const Counted inside(this_thread());
         const auto driver = Row<entry>::driver();
         if (!has_say(inside)) return driver(arguments...);
         const ErrnoKept kept;

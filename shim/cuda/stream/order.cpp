@@ -127,7 +127,10 @@ Ordered::~Ordered() {
     if (named_.what == Named::What::kOther || named_.domain == nullptr) return;
     OrderLock& order = named_.domain->order;
     if (named_.what == Named::What::kNull) {
-        if (!failed_) named_.domain->sequence.fetch_add(1, std::memory_order_relaxed);
+        std::atomic<std::uint64_t>& sequence = named_.domain->sequence;
+        const std::uint64_t next = sequence.load(std::memory_order_relaxed) + 1;
+        if (!failed_ && locked_) sequence.store(next, std::memory_order_relaxed);
+        if (!failed_ && !locked_) sequence.fetch_add(1, std::memory_order_relaxed);
         if (locked_) order.release();
     } else {
         if (!failed_ && !captured_ && named_.record != nullptr) mark_dirty(*named_.record);

@@ -72,11 +72,11 @@ void OrderLock::unshare() {
 
 bool OrderLock::take() {
     for (std::uint32_t free = 0;; free = 0) {
-        wait_for_zero(queued_, false);
+        if (queued_.load() != 0) wait_for_zero(queued_, false);
         if (taken_.compare_exchange_strong(free, 1)) break;
         if (!wait_for_zero(taken_, true)) return false;
     }
-    wait_for_zero(sharers_, false);
+    if (sharers_.load() != 0) wait_for_zero(sharers_, false);
     return true;
 }
 

@@ -60,7 +60,7 @@ StandIn* make(Domain& domain, CUresult& why) {
 Record* own_stream(Domain& domain, CUresult& why) {
     Thread& thread = this_thread();
     if (const StandIn* const known = of_this_thread(thread, domain)) return known->record;
-    if (word() == nullptr) {  // no memory for the thread itself
+    if (!is_listed(thread)) {
         why = CUDA_ERROR_OUT_OF_MEMORY;
         return nullptr;
     }

@@ -59,15 +59,17 @@ bool set_places(const Places& places) {
 Thread& enrol() {
     Thread* record = free_record();
     if (record == nullptr) record = new_record();
-    if (record == nullptr) return without_memory;
     // Without the key's destructor the record is lost when the thread ends, and nothing else.
-    pthread_setspecific(key, record);
+    if (record != nullptr) pthread_setspecific(key, record);
+    if (record == nullptr) record = &without_memory;
     word() = record;
     return *record;
 }
 
+bool is_listed(const Thread& thread) { return &thread != &without_memory; }
+
 void wait_for_calls() {
-    const Thread* const self = static_cast<Thread*>(word());
+    const Thread* const self = known_thread();
     long waited = 0;
     for (Thread* each = threads.load(std::memory_order_acquire); each != nullptr;
          each = each->next) {

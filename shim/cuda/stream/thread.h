@@ -37,12 +37,15 @@ inline char* thread_pointer() { return static_cast<char*>(__builtin_thread_point
 inline int& depth() { return *reinterpret_cast<int*>(thread_pointer() + depth_distance); }
 inline void*& word() { return *reinterpret_cast<void**>(thread_pointer() + word_distance); }
 
-// Makes the thread known. Where there is no memory for that, the record of all such threads, which
-// counts as being inside always.
+// Makes the thread known: word() is not null any more. Where there is no memory for that it is a
+// record for all such threads, which counts as being inside always.
 [[gnu::cold, gnu::noinline]] Thread& enrol();
+// Whether the thread has a record of its own.
+bool is_listed(const Thread& thread);
 
+inline Thread* known_thread() { return static_cast<Thread*>(word()); }
 inline Thread& this_thread() {
-    auto* const known = static_cast<Thread*>(word());
+    Thread* const known = known_thread();
     return known != nullptr ? *known : enrol();
 }
 
@@ -66,8 +69,8 @@ class Inside {
 // it by membarrier(2).
 class Counted : public Inside {
   public:
-    [[gnu::always_inline]] Counted()
-        : calls_(this_thread().calls), before_(calls_.load(std::memory_order_relaxed)) {
+    [[gnu::always_inline]] explicit Counted(Thread& thread)
+        : calls_(thread.calls), before_(calls_.load(std::memory_order_relaxed)) {
         calls_.store(before_ | 1, std::memory_order_relaxed);
         std::atomic_signal_fence(std::memory_order_seq_cst);
     }
