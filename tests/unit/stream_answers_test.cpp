@@ -121,6 +121,24 @@ TEST(StreamAnswers, CapturesAreNotSpoiltByWhatTheLayerMakes) {
     EXPECT_EQ(report["nodes"], 1);
 }
 
+// The NULL stream's operations before a capture are not brought into it.
+TEST(StreamAnswers, CapturesOfBlockingStreamsHaveNoEventsOfTheLayers) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+        lab.write(nullptr, 0, 1);
+        lab.cuda.cuStreamBeginCapture_v2(stream, CU_STREAM_CAPTURE_MODE_GLOBAL);
+        found.set("launch", lab.launch(stream));
+        CUgraph graph{};
+        found.set("end", lab.cuda.cuStreamEndCapture(stream, &graph));
+        std::size_t nodes = 0;
+        lab.cuda.cuGraphGetNodes(graph, nullptr, &nodes);
+        found.set("nodes", static_cast<long long>(nodes));
+    });
+    EXPECT_EQ(report["launch"], CUDA_SUCCESS);
+    EXPECT_EQ(report["end"], CUDA_SUCCESS);
+    EXPECT_EQ(report["nodes"], 1);
+}
+
 // An event brings a capture into a blocking stream: then the NULL stream cannot be used either.
 TEST(StreamAnswers, CapturesThatSpreadForbidTheNullStream) {
     const Report report = confined([](Lab& lab, Report& found) {

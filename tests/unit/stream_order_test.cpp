@@ -95,27 +95,38 @@ TEST(StreamOrder, HoldsOnADeviceThatIsNotCurrent) {
             const Home second = make_home(1);
             bare().cuCtxSetCurrent(second.context);
             CUstream stream = lab.stream(CU_STREAM_DEFAULT);
-            std::atomic<bool> go{false};
-            std::atomic<int> ran{0};
-            program<Entry::cuLaunchHostFunc>()(
-                nullptr, [](void* wait) { static_cast<std::atomic<bool>*>(wait)->wait(false); },
-                &go);
+            lab.close(nullptr);
             bare().cuCtxSetCurrent(home().context);
-            found.set("enqueue", program<Entry::cuLaunchHostFunc>()(stream, &count, &ran));
+            found.set("write", lab.write(stream, 0, 5));
             found.set("query", lab.cuda.cuStreamQuery(stream));
+            found.set("null", lab.cuda.cuStreamQuery(nullptr));
+            found.set("waits", lab.waits([&] { lab.cuda.cuStreamSynchronize(stream); }));
+            found.set("late", lab.read(0));
             CUcontext current{};
             bare().cuCtxGetCurrent(&current);
             found.set("current", current == home().context);
-            go = true;
-            go.notify_all();
-            lab.cuda.cuStreamSynchronize(stream);
-            found.set("ran", ran);
         },
         {{"SIM_CUDA_GPUS", "h100,h100"}});
-    EXPECT_EQ(report["enqueue"], CUDA_SUCCESS);
+    EXPECT_EQ(report["write"], CUDA_SUCCESS);
     EXPECT_EQ(report["query"], CUDA_ERROR_NOT_READY);
+    EXPECT_EQ(report["null"], CUDA_SUCCESS) << "the other device's";
+    EXPECT_TRUE(report["waits"]);
+    EXPECT_EQ(report["late"], 5);
     EXPECT_TRUE(report["current"]);
-    EXPECT_EQ(report["ran"], 1);
+}
+
+TEST(StreamOrder, HoldsForStreamsThatWereDestroyedBusy) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+        lab.close(stream);
+        found.set("destroy", lab.cuda.cuStreamDestroy_v2(stream));
+        lab.write(nullptr, 0, 1);
+        found.set("waits", lab.waits([&] { lab.cuda.cuStreamSynchronize(nullptr); }));
+        found.set("again", lab.cuda.cuStreamQuery(nullptr));
+    });
+    EXPECT_EQ(report["destroy"], CUDA_SUCCESS);
+    EXPECT_TRUE(report["waits"]);
+    EXPECT_EQ(report["again"], CUDA_SUCCESS);
 }
 
 // A stream that is behind a gate holds up the NULL stream, and that every blocking stream: whatever

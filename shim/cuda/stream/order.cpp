@@ -63,12 +63,13 @@ CUresult wait_for(Record& record) {
     return result;
 }
 
-// With the order taken and the domain's home current. A stream that the driver does not know any
-// more was destroyed behind our back: there is nothing to wait for.
+// With the order taken and the domain's home current. Where a stream is dirty, somebody has
+// recorded the NULL stream's latest operation: who follows that does not wait for what is joined
+// here. A stream that the driver does not know any more was destroyed behind our back: there is
+// nothing to wait for.
 CUresult join_dirty(Domain& domain) {
     if (domain.dirty.load() == nullptr) return CUDA_SUCCESS;
-    // Who follows the operations so far has not to wait for what is joined here.
-    CUresult result = record_null(domain);
+    CUresult result = CUDA_SUCCESS;
     Record* next = domain.dirty.exchange(nullptr);
     while (Record* const record = next) {
         next = record->next_dirty;
