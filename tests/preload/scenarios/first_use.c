@@ -10,7 +10,14 @@ static int launch_arrives(void) {
     void* extra[1];
     int function = 0;
     int stream = 0;
-    const struct fake_launch sent = {&function, {1, 2, 3, 4, 5, 6}, 7, &stream, parameters, extra};
+    struct fake_launch sent;
+    memset(&sent, 0, sizeof sent); /* its padding too */
+    sent.function = &function;
+    for (unsigned i = 0; i < 6; ++i) sent.size[i] = i + 1;
+    sent.shared = 7;
+    sent.stream = &stream;
+    sent.parameters = parameters;
+    sent.extra = extra;
     memset(&fake_driver.launch, 0, sizeof fake_driver.launch);
     CHECK(cuLaunchKernel(sent.function, sent.size[0], sent.size[1], sent.size[2], sent.size[3],
                          sent.size[4], sent.size[5], sent.shared, sent.stream, sent.parameters,
