@@ -58,15 +58,18 @@ void ElfObject::read(const ElfW(Dyn) * entry) {
 }
 
 // The table's layout: header {buckets, first symbol, bloom words, bloom shift}, bloom filter of
-// native words, buckets, one hash per symbol whose lowest bit ends a chain. (The filter only
-// speeds up misses; a walk happens a few times in a process's life.)
+// native words with two bits for each hash, buckets, one hash per symbol whose lowest bit ends a
+// chain.
 void* ElfObject::lookup(const char* name, uint32_t hash) const {
-    const uint32_t bucket_count = gnu_hash_[0];
-    const uint32_t first = gnu_hash_[1];
-    const uint32_t* const buckets =
-        gnu_hash_ + 4 + gnu_hash_[2] * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
+    const auto [bucket_count, first, bloom_words, shift] =
+        *reinterpret_cast<const uint32_t(*)[4]>(gnu_hash_);
+    if (bucket_count == 0 || bloom_words == 0) return nullptr;
+    constexpr uint32_t kBits = sizeof(ElfW(Addr)) * 8;
+    const auto* const bloom = reinterpret_cast<const ElfW(Addr)*>(gnu_hash_ + 4);
+    const ElfW(Addr) word = bloom[hash / kBits % bloom_words];
+    if ((word >> hash % kBits & word >> (hash >> shift) % kBits & 1) == 0) return nullptr;
+    const auto* const buckets = reinterpret_cast<const uint32_t*>(bloom + bloom_words);
     const uint32_t* const chain = buckets + bucket_count;
-    if (bucket_count == 0) return nullptr;
     void* hidden = nullptr;
     uint32_t index = buckets[hash % bucket_count];
     if (index < first) return nullptr;

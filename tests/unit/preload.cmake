@@ -1,1 +1,6 @@
-ration_unit_test(preload_rows_test SOURCES preload_rows_test.cpp LIBRARIES cuda_headers)
+ration_unit_test(preload_test
+    SOURCES
+        ${PROJECT_SOURCE_DIR}/shim/preload/elf_object.cpp
+        preload_elf_object_test.cpp
+        preload_rows_test.cpp
+    LIBRARIES cuda_headers ${CMAKE_DL_LIBS})
