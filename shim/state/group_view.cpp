@@ -17,6 +17,8 @@ namespace {
 // Enough for 800 processes with a run of groups each. Whoever locks thousands of pieces makes each
 // question slower as well.
 constexpr unsigned kBudget = 4096;
+// For spreading the load: while a process is taking, others wait for it.
+constexpr unsigned kSmallBudget = 256;
 
 void note_lock(Holder& holder, Span own) {
     // Neighbouring bytes that one process has locked are one lock.
@@ -58,10 +60,10 @@ bool lock_set(int fd, std::int64_t base, const GroupSet& groups, short type) {
     return true;
 }
 
-std::vector<Holder> holders_in(int fd) {
+std::vector<Holder> holders_in(int fd, unsigned budget) {
     std::map<std::int64_t, Holder> by_place;
     const Span all{bytes::kProcesses, bytes::kProcesses + bytes::kStride * bytes::kMostProcesses};
-    scan(fd, all, kBudget, [&](const Held& held) {
+    scan(fd, all, budget, [&](const Held& held) {
         // One lock lies in one process's place, unless somebody plays with the file.
         const std::int64_t place = (held.span.begin - all.begin) / bytes::kStride;
         const std::int64_t begin = all.begin + place * bytes::kStride;
@@ -77,7 +79,7 @@ std::vector<Holder> holders_in(int fd) {
 
 Load load_of(int fd) {
     Load load{};
-    for (const Holder& holder : holders_in(fd)) {
+    for (const Holder& holder : holders_in(fd, kSmallBudget)) {
         for (unsigned group = 0; group < kMostGroups; ++group) load[group] += holder.groups[group];
     }
     return load;
@@ -101,22 +103,38 @@ std::string to_text(const Holder& holder) {
 }
 
 std::string holders_text(int fd, bool exclusive_only) {
-    auto all = holders_in(fd);
-    std::erase_if(all, [&](const Holder& holder) { return exclusive_only && !holder.exclusive; });
+    // By the groups themselves: the processes' places would take many more questions.
+    std::vector<Holder> all;
+    const auto look = [&](std::int64_t base, bool exclusive) {
+        scan(fd, {base, base + kMostGroups}, kBudget, [&](const Held& held) {
+            auto holder = std::find_if(all.begin(), all.end(), [&](const Holder& one) {
+                return one.pid == held.pid && one.exclusive == exclusive;
+            });
+            if (holder == all.end()) {
+                holder = all.insert(holder, Holder{});
+                holder->pid = held.pid;
+                holder->exclusive = exclusive;
+            }
+            for (std::int64_t byte = held.span.begin; byte < held.span.end; ++byte) {
+                holder->groups[static_cast<std::size_t>(byte - base)] = true;
+            }
+        });
+    };
+    look(bytes::kExclusive, true);
+    if (!exclusive_only) look(bytes::kShared, false);
     constexpr std::size_t kNamed = 4;
     std::string text;
     for (std::size_t i = 0; i < all.size() && i < kNamed; ++i) {
         text += (i == 0 ? "" : ", ") + to_text(all[i]);
     }
-    if (all.size() > kNamed) text += " and " + std::to_string(all.size() - kNamed) + " more";
-    return text;
+    return all.size() > kNamed ? text + " and others" : text;
 }
 
 std::vector<Holder> holders(const LockPlace& place, std::string_view uuid, std::string& why) {
     const std::string path = lock_path(place, "lock", uuid);
     if (path.empty()) return {};
     const LockFileReader file(path);
-    if (file.fd() >= 0) return holders_in(file.fd());
+    if (file.fd() >= 0) return holders_in(file.fd(), kBudget);
     if (file.error() != ENOENT) {
         errno = file.error();
         why = failure(path);

@@ -14,10 +14,12 @@ GroupSet held_set(int fd, std::int64_t base);
 // Locks the bytes of `groups`, from `base` on.
 bool lock_set(int fd, std::int64_t base, const GroupSet& groups, short type);
 
-std::vector<Holder> holders_in(int fd);
+// At most `budget` questions are asked, two or three for each process.
+std::vector<Holder> holders_in(int fd, unsigned budget);
+// Of about a hundred processes, where there are more: enough to spread the next ones.
 Load load_of(int fd);
 
-// All holders, or those of exclusive groups, in words.
+// One holder of each group, or of each exclusive one, in words; no more than a few.
 std::string holders_text(int fd, bool exclusive_only);
 // "pid 4711 (python3, uid 1001)"
 std::string process_text(pid_t pid);

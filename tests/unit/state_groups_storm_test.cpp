@@ -188,7 +188,10 @@ TEST_F(StateGroupsStorm, FourHundredHolders) {
     std::string why;
     EXPECT_EQ(holders(place_, kGpu, why).size(), kMembers);
     // Four scopes have two groups each exclusively, and four have two each that others may use too.
-    EXPECT_EQ(open()->take(layout_of(kGroups), some(kGroups - 15)).groups.count(), 0u);
+    const Taken busy = open()->take(layout_of(kGroups), some(kGroups - 15));
+    EXPECT_EQ(busy.outcome, Taken::Outcome::kBusy);
+    EXPECT_NE(busy.why.find(" held by pid "), std::string::npos) << busy.why;
+    EXPECT_NE(busy.why.find(" and others"), std::string::npos) << busy.why;
     EXPECT_EQ(open()->take(layout_of(kGroups), some(kGroups - 16)).groups.count(), kGroups - 16);
     EXPECT_EQ(open()->take(layout_of(kGroups), some(kGroups - 8, false)).groups.count(),
               kGroups - 8);
