@@ -370,6 +370,7 @@ CUresult Session::after_context(CUresult result) {
         const cuda::ContextCheck check = cuda::check_context(driver_, grant_, *device);
         if (!check.done) return result;
         if (check.refusal) return refuse(*check.refusal);
+        if (const auto refusal = mark(*device)) return refuse(*refusal);
         checked_ |= bit_of(*device);
     }
     if (in_doubt_.exchange(false)) publish_grant();
@@ -379,6 +380,14 @@ CUresult Session::after_context(CUresult result) {
 
 void Session::publish_grant() {
     recorder_.publish_grant([this](state::Record& record) { cuda::describe(grant_, record); });
+}
+
+// A whole device is not marked: it is what every process has that no policy speaks of.
+std::optional<Refusal> Session::mark(CUdevice device) {
+    constexpr double kWhole = 100;
+    const bool known = device >= 0 && static_cast<std::size_t>(device) < grant_.devices.size();
+    if (!known || ruling_.plan.percent.value_or(kWhole) >= kWhole) return std::nullopt;
+    return mark_.set(grant_.devices[static_cast<std::size_t>(device)].uuid);
 }
 
 void Session::check_again(CUdevice device) { checked_ &= ~bit_of(device); }

@@ -16,6 +16,7 @@
 #include "shim/cuda/verify.h"
 #include "shim/engine/boundary.h"
 #include "shim/engine/green_course.h"
+#include "shim/engine/percentage_mark.h"
 #include "shim/engine/recorder.h"
 #include "shim/engine/ruling.h"
 #include "shim/host/environment.h"
@@ -169,6 +170,7 @@ class Session {
     CUresult refuse(const cuda::Refusal& refusal);
     CUresult before_context();
     CUresult after_context(CUresult result);
+    std::optional<cuda::Refusal> mark(CUdevice device);
     bool is_checked(CUdevice device) const;
     bool all_checked() const;
     void leave_contexts() const;
@@ -197,6 +199,7 @@ class Session {
     Recorder recorder_;
     cuda::Grant grant_;
     std::set<CUresult> said_;
+    PercentageMark mark_;
 
     // Read without the mutex, on the way of every call: written with it.
     std::atomic<std::uint64_t> checked_{0};  // bit i: a context of device i was within the grant

@@ -5,7 +5,9 @@
 #include <climits>
 #include <future>
 
+#include "shim/state/groups.h"
 #include "tests/unit/engine_fakes.h"
+#include "tests/unit/state_support.h"
 
 namespace ration::engine {
 namespace {
@@ -60,6 +62,59 @@ TEST_F(ContextTest, AfterTheFirstOnlyAffinityIsStillOurs) {
     }
     EXPECT_FALSE(is_real(Hook::cuCtxCreate_v3));
     EXPECT_FALSE(is_real(Hook::cuCtxCreate_v4));
+}
+
+// A group of the device, asked for exclusively.
+struct Exclusive {
+    Exclusive() {
+        std::string why;
+        groups =
+            state::Groups::open(state::lock_place(getenv("RATION_RUNTIME_DIR"), true), kUuid, why);
+        state::Ask ask;
+        ask.count = 1;
+        ask.exclusive = true;
+        if (groups) outcome = groups->take({"580", 0, {8, 8}}, ask).outcome;
+    }
+    std::unique_ptr<state::Groups> groups;
+    state::Taken::Outcome outcome = state::Taken::Outcome::kUnusable;
+};
+
+// Whether another process that asks for exclusive groups is told to wait; nullopt: something else.
+std::optional<bool> exclusive_groups_are_busy() {
+    const int answer = state::Child::run([] { return static_cast<int>(Exclusive().outcome); });
+    if (answer == static_cast<int>(state::Taken::Outcome::kTaken)) return false;
+    if (answer == static_cast<int>(state::Taken::Outcome::kBusy)) return true;
+    return std::nullopt;
+}
+
+TEST_F(ContextTest, APercentageKeepsExclusiveGroupsAway) {
+    begin("share = \"25%\"");
+    EXPECT_EQ(exclusive_groups_are_busy(), false) << "no context yet";
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+    EXPECT_EQ(exclusive_groups_are_busy(), true);
+}
+
+TEST_F(ContextTest, AWholeDeviceIsNotMarked) {
+    begin("share = \"100%\"");
+    EXPECT_EQ(set_current(), CUDA_SUCCESS);
+    EXPECT_EQ(exclusive_groups_are_busy(), false);
+}
+
+TEST_F(ContextTest, NoPercentageBesideExclusiveGroups) {
+    state::Child holder([](const state::Child::Side& side) {
+        const Exclusive exclusive;
+        if (exclusive.outcome != state::Taken::Outcome::kTaken) return 1;
+        side.ready();
+        side.wait();
+        return 0;
+    });
+    ASSERT_TRUE(holder.await_ready());
+    begin("share = \"25%\"");
+    CaptureStderr();
+    EXPECT_EQ(set_current(), CUDA_ERROR_NOT_PERMITTED);
+    const std::string said = GetCapturedStderr();
+    EXPECT_THAT(said, HasSubstr("group 0 held by pid " + std::to_string(holder.pid())));
+    EXPECT_THAT(said, HasSubstr(std::string("exclusively, on ") + kUuid));
 }
 
 TEST_F(ContextTest, EachDeviceIsLookedAt) {
