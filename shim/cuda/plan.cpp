@@ -255,7 +255,8 @@ class Planner {
         const bool by_mps =
             plan_.applied == Applied::kMps && partition_.scope == policy::Scope::kProcess;
         if (partition_.memory && !by_mps) {
-            plan_.counted = {*partition_.memory, partition_.scope, partition_.name};
+            plan_.counted = {*partition_.memory, partition_.scope, partition_.name,
+                             partition_.scope_cgroup};
         }
         return std::nullopt;
     }

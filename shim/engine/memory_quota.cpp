@@ -9,7 +9,6 @@
 #include "shim/cuda/quota/units.h"
 #include "shim/cuda/real.h"
 #include "shim/engine/log.h"
-#include "shim/policy/subject.h"
 #include "shim/preload/hooks.h"
 #include "shim/state/scope.h"
 
@@ -40,8 +39,8 @@ state::Scope scope_of(policy::Scope scope) {
 }
 
 std::string key_of(const cuda::CountedMemory& counted) {
-    return state::scope_key(scope_of(counted.scope), counted.slot, geteuid(),
-                            policy::this_process().cgroup(), state::this_namespaces());
+    return state::scope_key(scope_of(counted.scope), counted.slot, geteuid(), counted.cgroup,
+                            state::this_namespaces());
 }
 
 state::LockPlace lock_place() {

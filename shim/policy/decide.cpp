@@ -57,7 +57,7 @@ class Decider {
         if (rule != nullptr && rule->scope) decision_.partition.scope = *rule->scope;
         if (decision_.partition.scope != Scope::kCgroup) return;
         const std::vector<std::string> none;
-        decision_.scope_cgroup =
+        decision_.partition.scope_cgroup =
             scope_cgroup(rule == nullptr ? none : rule->match.cgroup, subject_.cgroup());
     }
 

@@ -21,7 +21,6 @@ struct Decision {
     enum class Kind { kIgnore, kDeny, kPartition, kError };
     Kind kind = Kind::kIgnore;
     Partition partition;                // kPartition; `scope` is the rule's, where it has one
-    std::string scope_cgroup;           // whose processes share it if the scope is kCgroup
     const Pool* pool = nullptr;         // the pool that the partition is a slot of
     std::optional<unsigned> rank;       // the slot that was taken
     std::string rank_variable;          // where the rank came from: "PARSL_WORKER_RANK"

@@ -96,6 +96,7 @@ struct Partition {
     bool exclusive = false;        // groups that no other partition on the device holds
     std::chrono::seconds wait{0};  // for groups, where exclusive finds none free
     Scope scope = Scope::kProcess;
+    std::string scope_cgroup;  // set by decide(): whose processes share it if the scope is kCgroup
     Reported report = Reported::kStart;
     OwnContexts own_contexts = OwnContexts::kRefuse;
     bool override_visible = false;  // devices may lie outside the list that the process was given

@@ -430,6 +430,8 @@ TEST_F(PlanTest, MemoryThatProcessesShareIsCounted) {
     ASSERT_TRUE(made.counted);
     EXPECT_EQ(made.counted->scope, policy::Scope::kUser);
     EXPECT_EQ(made.counted->slot, "partition.p");
+    partition_.scope_cgroup = "/job_7";
+    EXPECT_EQ(plan().counted->cgroup, "/job_7");
     EXPECT_THAT(made.temporary, IsEmpty());
     partition_.mechanism = policy::Mechanism::kMps;
     EXPECT_EQ(plan().applied, Applied::kMps);

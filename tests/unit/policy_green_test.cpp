@@ -120,11 +120,11 @@ memory = "1GiB"
 [[rule]]
 use = "partition.a"
 )";
-    EXPECT_EQ(decide(policy_of(text), process).scope_cgroup, "");
+    EXPECT_EQ(decide(policy_of(text), process).partition.scope_cgroup, "");
     EXPECT_EQ(process.asked["cgroup"], 0);
     const Policy shared =
         policy_of(std::string(text) + "scope = \"cgroup\"\ncgroup = \"*/job_*\"\n");
-    EXPECT_EQ(decide(shared, process).scope_cgroup, "/a/job_7");
+    EXPECT_EQ(decide(shared, process).partition.scope_cgroup, "/a/job_7");
 }
 
 }  // namespace
