@@ -98,11 +98,20 @@ TEST_F(Pools, KeepAsMuchAsTheirThresholdSays) {
         cuda.cuMemFreeAsync(memory, nullptr);
         cuda.cuStreamSynchronize(nullptr);
         found.set("kept", taken.mib());
+        std::size_t free = 0;
+        std::size_t total = 0;
+        cuda.cuMemGetInfo_v2(&free, &total);
+        CUdeviceptr rest{};
+        found.set("needed", cuda.cuMemAlloc_v2(&rest, free + kSize / 2));
+        cuda.cuMemFree_v2(rest);
+        cuda.cuMemAllocAsync(&memory, kSize, nullptr);
+        cuda.cuMemFreeAsync(memory, nullptr);
         found.set("trim", cuda.cuMemPoolTrimTo(pool, 0));
         found.set("left", taken.mib());
     });
     EXPECT_EQ(report["set"], CUDA_SUCCESS);
     EXPECT_GE(report["kept"], kSizeMib);
+    EXPECT_EQ(report["needed"], CUDA_SUCCESS) << "a pool gives up what somebody needs";
     EXPECT_EQ(report["trim"], CUDA_SUCCESS);
     EXPECT_LE(report["left"], kSlackMib);
 }
@@ -161,12 +170,24 @@ TEST_F(Pools, GiveAndTakeInTheStreamsOrder) {
         cuda.cuMemGetInfo_v2(&free, &total);
         found.set("too much", cuda.cuMemAllocAsync(&memory, total, nullptr));
         found.set("unknown", cuda.cuMemFreeAsync(0x1234, nullptr));
+        found.set("none", cuda.cuMemAllocAsync(&memory, 0, nullptr));
+        found.set("null", memory == 0);
+        found.set("free null", cuda.cuMemFreeAsync(0, nullptr));
+        cuda.cuMemAlloc_v2(&memory, 4096);
+        found.set("free other", cuda.cuMemFreeAsync(memory, nullptr));
+        cuda.cuCtxSynchronize();
+        found.set("is gone", cuda.cuMemFree_v2(memory));
     });
     EXPECT_FALSE(report["waits"]);
     EXPECT_EQ(report["free"], CUDA_SUCCESS);
     EXPECT_EQ(report["end"], CUDA_SUCCESS);
     EXPECT_EQ(report["too much"], CUDA_ERROR_OUT_OF_MEMORY);
     EXPECT_EQ(report["unknown"], CUDA_ERROR_INVALID_VALUE);
+    for (const char* call : {"none", "free null", "free other"}) {
+        EXPECT_EQ(report[call], CUDA_SUCCESS) << call;
+    }
+    EXPECT_TRUE(report["null"]);
+    EXPECT_EQ(report["is gone"], CUDA_ERROR_INVALID_VALUE);
 }
 
 // Of mapped memory: a handle, its size (two units), and address space for `slots` times that size.
@@ -217,10 +238,13 @@ TEST(MappedMemory, IsTakenWhenItIsMadeAndGivenBackWithTheLastHandleAndMapping) {
         found.set("byte", byte);
         found.set("release", cuda.cuMemRelease(handle));
         found.set("mapped", taken.mib());
+        found.set("part", cuda.cuMemUnmap(space.start, space.unit));
+        found.set("not linear", cuda.cuMemFree_v2(space.start));
         found.set("busy", cuda.cuMemAddressFree(space.start, space.bytes));
         found.set("unmap", cuda.cuMemUnmap(space.start, space.bytes));
         found.set("left", taken.mib());
         found.set("gone", cuda.cuMemRelease(handle));
+        found.set("nothing there", cuda.cuMemUnmap(space.start, space.bytes));
         found.set("free", cuda.cuMemAddressFree(space.start, space.bytes));
     });
     for (const char* call :
@@ -232,6 +256,9 @@ TEST(MappedMemory, IsTakenWhenItIsMadeAndGivenBackWithTheLastHandleAndMapping) {
     EXPECT_EQ(report["byte"], 9);
     EXPECT_EQ(report["mapped"], kSizeMib);
     EXPECT_NE(report["busy"], CUDA_SUCCESS);
+    EXPECT_EQ(report["part"], CUDA_ERROR_INVALID_VALUE);
+    EXPECT_EQ(report["not linear"], CUDA_ERROR_INVALID_VALUE);
+    EXPECT_EQ(report["nothing there"], CUDA_SUCCESS);
     EXPECT_EQ(report["left"], 0);
     EXPECT_EQ(report["gone"], CUDA_ERROR_INVALID_VALUE);
 }
@@ -275,6 +302,9 @@ TEST(MappedMemory, ComesInWholeUnitsAndNotInExcess) {
         Space space(cuda, 1);
         CUmemGenericAllocationHandle handle{};
         found.set("half", cuda.cuMemCreate(&handle, space.unit / 2, &space.properties, 0));
+        space.create(handle);
+        found.set("offset", cuda.cuMemMap(space.start, space.unit, space.unit, handle, 0));
+        cuda.cuMemRelease(handle);
         CUmemAllocationProp other = space.properties;
         other.location.id = 99;
         found.set("device", cuda.cuMemCreate(&handle, space.unit, &other, 0));
@@ -285,6 +315,7 @@ TEST(MappedMemory, ComesInWholeUnitsAndNotInExcess) {
                   cuda.cuMemCreate(&handle, total / space.unit * space.unit, &space.properties, 0));
     });
     EXPECT_EQ(report["half"], CUDA_ERROR_INVALID_VALUE);
+    EXPECT_EQ(report["offset"], CUDA_ERROR_NOT_SUPPORTED);
     EXPECT_NE(report["device"], CUDA_SUCCESS);
     EXPECT_EQ(report["too much"], CUDA_ERROR_OUT_OF_MEMORY);
 }
@@ -353,6 +384,7 @@ TEST(Arrays, WithLevelsTakeThemAllAtOnce) {
         found.set("taken", taken.mib());
         CUarray level{};
         found.set("level", cuda.cuMipmappedArrayGetLevel(&level, mipmap, 2));
+        found.set("a level's end", cuda.cuArrayDestroy(level));
         found.set("beyond", cuda.cuMipmappedArrayGetLevel(&level, mipmap, 3));
         found.set("destroy", cuda.cuMipmappedArrayDestroy(mipmap));
         found.set("left", taken.mib());
@@ -360,9 +392,33 @@ TEST(Arrays, WithLevelsTakeThemAllAtOnce) {
     for (const char* call : {"create", "level", "destroy"}) {
         EXPECT_EQ(report[call], CUDA_SUCCESS) << call;
     }
+    EXPECT_EQ(report["a level's end"], CUDA_SUCCESS);
     EXPECT_NE(report["beyond"], CUDA_SUCCESS);
     EXPECT_GE(report["taken"], kSizeMib + kSizeMib / 4 + kSizeMib / 16);
     EXPECT_LE(report["left"], kSlackMib);
+}
+
+TEST(Arrays, ArePadded) {
+    if (!part().measured()) GTEST_SKIP() << part().name;
+    const struct {
+        CUDA_ARRAY3D_DESCRIPTOR shape;
+        long long mib;
+    } kMeasured[] = {
+        {{1000, 777, 5, CU_AD_FORMAT_FLOAT, 4, CUDA_ARRAY3D_LAYERED}, 70},
+        {{1000, 1000, 0, CU_AD_FORMAT_FLOAT, 4, 0}, 16},
+        {{100, 100, 100, CU_AD_FORMAT_FLOAT, 1, 0}, 6},
+        {{4096, 4096, 0, CU_AD_FORMAT_FLOAT, 1, 0}, 64},
+    };
+    for (const auto& each : kMeasured) {
+        const Report report = ask([&each](Cuda& cuda, Report& found) {
+            const Taken taken(cuda);
+            CUarray array{};
+            found.set("create", cuda.cuArray3DCreate_v2(&array, &each.shape));
+            found.set("taken", taken.mib());
+        });
+        EXPECT_EQ(report["create"], CUDA_SUCCESS);
+        EXPECT_EQ(report["taken"], each.mib);
+    }
 }
 
 TEST(Arrays, ThatDontFitAreRefused) {
@@ -376,6 +432,54 @@ TEST(Arrays, ThatDontFitAreRefused) {
         found.set("last", result);
     });
     EXPECT_EQ(report["last"], CUDA_ERROR_OUT_OF_MEMORY);
+}
+
+// How much of the device goes with what is asked for.
+TEST(Memory, ComesInUnits) {
+    const Report report = ask([](Cuda& cuda, Report& found) {
+        const auto taken_by = [&](const std::string& name, std::size_t bytes, int times) {
+            std::size_t before = 0;
+            std::size_t after = 0;
+            std::size_t total = 0;
+            cuda.cuMemGetInfo_v2(&before, &total);
+            for (int i = 0; i < times; ++i) {
+                CUdeviceptr memory{};
+                cuda.cuMemAlloc_v2(&memory, bytes);
+            }
+            cuda.cuMemGetInfo_v2(&after, &total);
+            found.set(name, static_cast<long long>(before - after));
+        };
+        taken_by("1 byte", 1, 1);
+        taken_by("1024 times 1 KiB", 1024, 1024);
+        taken_by("1 MiB", 1 << 20, 1);
+        taken_by("1 MiB and 1", (1 << 20) + 1, 1);
+        taken_by("3 MiB", 3 << 20, 1);
+        taken_by("16 times 3 MiB", 3 << 20, 16);
+        taken_by("64 MiB", 64 << 20, 1);
+        const auto pool_takes = [&](const std::string& name, std::size_t bytes) {
+            std::size_t before = 0;
+            std::size_t after = 0;
+            std::size_t total = 0;
+            cuda.cuMemGetInfo_v2(&before, &total);
+            CUdeviceptr memory{};
+            cuda.cuMemAllocAsync(&memory, bytes, nullptr);
+            cuda.cuCtxSynchronize();
+            cuda.cuMemGetInfo_v2(&after, &total);
+            found.set(name, static_cast<long long>(before - after));
+        };
+        pool_takes("pool 1 byte", 1);
+        pool_takes("pool 40 MiB", 40 << 20);
+        pool_takes("pool 40 MiB more", 40 << 20);
+    });
+    if (!part().measured()) GTEST_SKIP() << part().name;
+    const struct {
+        const char* name;
+        long long mib;
+    } kMeasured[] = {
+        {"1 byte", 2},       {"1024 times 1 KiB", 0}, {"1 MiB", 2},   {"1 MiB and 1", 2},
+        {"3 MiB", 4},        {"16 times 3 MiB", 64},  {"64 MiB", 64}, {"pool 1 byte", 32},
+        {"pool 40 MiB", 32}, {"pool 40 MiB more", 32}};
+    for (const auto& each : kMeasured) EXPECT_EQ(report[each.name], each.mib * kMiB) << each.name;
 }
 
 TEST(OtherMemory, IsOnTheDeviceOrNot) {

@@ -29,32 +29,61 @@ std::uint64_t Driver::free_bytes(const Device& device) const {
     return std::min(of_device, *device.limit - std::min(device.used, *device.limit));
 }
 
+// Measured: what pools hold unused is given up when the memory is needed.
 CUresult Driver::charge(CUdevice ordinal, std::uint64_t bytes) {
     Device& device = at(ordinal);
+    if (bytes > free_bytes(device)) {
+        for (CUmemoryPool pool : pools) {
+            if (pool->device == ordinal) trim(*this, pool, 0);
+        }
+    }
     if (bytes > free_bytes(device)) return CUDA_ERROR_OUT_OF_MEMORY;
     device.used += bytes;
     return CUDA_SUCCESS;
 }
 
+namespace {
+
+// Measured: up to 1 MiB shares blocks of 2 MiB, more has blocks of its own. How shared ones are
+// filled isn't known; here without gaps.
+constexpr std::uint64_t kBlock = 2 * kMiB;
+constexpr std::uint64_t kLargestShared = kMiB;
+
+}  // namespace
+
 CUresult Driver::allocate(CUcontext context, std::size_t bytes, MemoryKind kind,
-                          CUdeviceptr& pointer) {
+                          CUdeviceptr& pointer, std::size_t taken) {
     constexpr std::size_t kUnit = 512;
     if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
+    Device& device = at(context->device);
     // Managed memory is the device's only where it is touched, and may be more than there is.
     const bool elsewhere = kind == MemoryKind::Host || kind == MemoryKind::Managed;
-    if (!elsewhere && bytes > at(context->device).memory) return CUDA_ERROR_OUT_OF_MEMORY;
-    const std::size_t whole = round_up(bytes, kUnit);
-    const std::size_t charged = elsewhere ? 0 : whole;
+    if (!elsewhere && bytes > device.memory) return CUDA_ERROR_OUT_OF_MEMORY;
+    const std::size_t whole = round_up(std::max(bytes, taken), kUnit);
+    const bool shares = !elsewhere && whole <= kLargestShared;
+    std::uint64_t charged = 0;
+    if (shares) {
+        charged = round_up(device.small + whole, kBlock) - round_up(device.small, kBlock);
+    } else if (!elsewhere) {
+        charged = round_up(whole, kBlock);
+    }
     const CUresult result = charge(context->device, charged);
     if (result != CUDA_SUCCESS) return result;
     const std::size_t mapped = whole_pages(bytes);
     void* memory = map_host(mapped);
     if (memory == nullptr) {
-        at(context->device).used -= charged;
+        device.used -= charged;
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
+    if (shares) device.small += whole;
     pointer = reinterpret_cast<CUdeviceptr>(memory);
-    allocations[pointer] = {kind, context->device, context->root, whole, charged, mapped};
+    allocations[pointer] = {kind,
+                            context->device,
+                            context->root,
+                            round_up(bytes, kUnit),
+                            shares ? 0 : charged,
+                            shares ? whole : 0,
+                            mapped};
     return CUDA_SUCCESS;
 }
 
@@ -64,7 +93,10 @@ CUresult Driver::release(CUdeviceptr pointer, MemoryKind kind) {
     const Allocation allocation = found->second;
     allocations.erase(found);
     munmap(reinterpret_cast<void*>(pointer), allocation.mapped);
-    at(allocation.device).used -= allocation.charged;
+    Device& device = at(allocation.device);
+    const std::uint64_t before = round_up(device.small, kBlock);
+    device.small -= allocation.small;
+    device.used -= allocation.charged + before - round_up(device.small, kBlock);
     if (allocation.pool != nullptr) give_back(*this, allocation.pool, allocation.bytes);
     return CUDA_SUCCESS;
 }

@@ -1,7 +1,9 @@
 #include "tests/sim/driver/array.h"
 
 #include <algorithm>
+#include <bit>
 
+#include "tests/sim/driver/allocation.h"
 #include "tests/sim/driver/call.h"
 
 using sim::Call;
@@ -56,6 +58,15 @@ CUresult check(const CUDA_ARRAY3D_DESCRIPTOR* shape) {
     return sim::texel_bytes(*shape) != 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
+// What it takes of the device. Measured: rows are padded to 64 bytes, and to as many rows as a
+// block has, which is 8 to 128.
+std::size_t taken_by(const CUDA_ARRAY3D_DESCRIPTOR& shape) {
+    const std::size_t row = sim::round_up(shape.Width * sim::texel_bytes(shape), 64);
+    const std::size_t height = std::max<std::size_t>(shape.Height, 1);
+    const std::size_t block = std::clamp<std::size_t>(std::bit_ceil(height), 8, 128);
+    return row * sim::round_up(height, block) * std::max<std::size_t>(shape.Depth, 1);
+}
+
 // Runs `use(driver, context)` if the calling thread has a context and may allocate.
 template <typename Use>
 CUresult in_context(const char* symbol, Use&& use) {
@@ -82,7 +93,8 @@ CUresult create(const char* symbol, CUarray* array, const CUDA_ARRAY3D_DESCRIPTO
         CUresult result = array != nullptr ? check(shape) : CUDA_ERROR_INVALID_VALUE;
         CUdeviceptr memory = 0;
         if (result == CUDA_SUCCESS && (shape->Flags & kMemoryLater) == 0) {
-            result = driver.allocate(context, bytes_of(*shape), MemoryKind::Array, memory);
+            result = driver.allocate(context, bytes_of(*shape), MemoryKind::Array, memory,
+                                     taken_by(*shape));
         }
         if (result == CUDA_SUCCESS) *array = add(driver, context, *shape, memory, nullptr);
         return result;
@@ -102,10 +114,14 @@ CUDA_ARRAY3D_DESCRIPTOR level_of(CUDA_ARRAY3D_DESCRIPTOR shape, unsigned level) 
 CUresult create_levels(Driver& driver, CUcontext context, CUmipmappedArray& mipmap,
                        const CUDA_ARRAY3D_DESCRIPTOR& shape, unsigned count) {
     std::size_t bytes = 0;
-    for (unsigned i = 0; i < count; ++i) bytes += bytes_of(level_of(shape, i));
+    std::size_t taken = 0;
+    for (unsigned i = 0; i < count; ++i) {
+        bytes += bytes_of(level_of(shape, i));
+        taken += taken_by(level_of(shape, i));
+    }
     CUdeviceptr memory = 0;
     if ((shape.Flags & kMemoryLater) == 0) {
-        const CUresult result = driver.allocate(context, bytes, MemoryKind::Array, memory);
+        const CUresult result = driver.allocate(context, bytes, MemoryKind::Array, memory, taken);
         if (result != CUDA_SUCCESS) return result;
     }
     mipmap = new CUmipmappedArray_st{context->root, memory, {}};
@@ -163,10 +179,8 @@ CUresult cuArray3DGetDescriptor_v2(CUDA_ARRAY3D_DESCRIPTOR* shape, CUarray array
 
 CUresult cuArrayDestroy(CUarray array) {
     return in_context("cuArrayDestroy", [=](Driver& driver, CUcontext context, auto& lock) {
-        const auto mine = [&] {
-            return driver.arrays.count(array) != 0 && array->parent == nullptr;
-        };
-        if (!mine()) return CUDA_ERROR_INVALID_HANDLE;
+        if (driver.arrays.count(array) == 0) return CUDA_ERROR_INVALID_HANDLE;
+        if (array->parent != nullptr) return CUDA_SUCCESS;  // measured; the level stays
         const CUdeviceptr memory = array->memory;
         driver.arrays.erase(array);
         delete array;

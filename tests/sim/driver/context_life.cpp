@@ -33,21 +33,25 @@ CUresult Driver::create_context(CUdevice ordinal, unsigned flags, unsigned api_v
         if (result != CUDA_SUCCESS) return result;
     }
     const Affinity sms = affinity.value_or(Affinity{device.sm_granted, device.sm_granted});
-    context = new CUctx_st{ordinal,
-                           flags,
-                           api_version,
-                           next_context_id_++,
-                           sms.answered,
-                           sms.usable,
-                           mps_id,
-                           own,
-                           primary,
-                           sm_range(0, sms.usable),
-                           sm_grain(device.gpu->major, false)};
+    // The primary context has the same handle in each of its lives, and a new id (measured).
+    context = primary && device.primary_handle != nullptr ? device.primary_handle : new CUctx_st{};
+    *context = CUctx_st{ordinal,
+                        flags,
+                        api_version,
+                        next_context_id_++,
+                        sms.answered,
+                        sms.usable,
+                        mps_id,
+                        own,
+                        primary,
+                        sm_range(0, sms.usable),
+                        sm_grain(device.gpu->major, false)};
     context->root = context;
     context->legacy.reset(new CUstream_st{context, CU_STREAM_DEFAULT, 0, next_stream_id_++});
     device.used += own;
     contexts.insert(context);
+    destroyed.erase(context);
+    if (primary) device.primary_handle = context;
     return CUDA_SUCCESS;
 }
 
@@ -81,7 +85,11 @@ CUresult Driver::need_primary(CUdevice ordinal) {
 }
 
 void Driver::end_unused_primary(Device& device) {
-    if (device.primary == nullptr || device.primary_uses > 0 || device.greens > 0) return;
+    if (device.primary_uses == 0 && device.greens == 0) end_primary(device);
+}
+
+void Driver::end_primary(Device& device) {
+    if (device.primary == nullptr) return;
     destroy_context(device.primary);
     device.primary = nullptr;
 }

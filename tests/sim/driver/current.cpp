@@ -10,9 +10,11 @@ namespace {
 
 int device_of(CUcontext context) { return context != nullptr ? context->device : -1; }
 
+// A destroyed green context can be made current still, and then answers 709 to what uses it.
 bool known(Driver& driver, CUcontext context) {
     const std::lock_guard<std::mutex> lock(driver.mutex);
-    return driver.contexts.count(context) != 0;
+    return driver.contexts.count(context) != 0 ||
+           (driver.destroyed.count(context) != 0 && context->green != nullptr);
 }
 
 CUresult push(const char* symbol, CUcontext context) {
@@ -117,7 +119,8 @@ CUresult cuCtxGetApiVersion(CUcontext context, unsigned* version) {
 }
 
 CUresult cuCtxGetFlags(unsigned* flags) {
-    return ask("cuCtxGetFlags", nullptr, flags, [](CUcontext c) { return c->flags; });
+    return ask("cuCtxGetFlags", nullptr, flags,
+               [](CUcontext c) { return c->root->flags | CU_CTX_MAP_HOST; });
 }
 
 CUresult cuCtxGetId(CUcontext context, unsigned long long* id) {
@@ -126,6 +129,7 @@ CUresult cuCtxGetId(CUcontext context, unsigned long long* id) {
 
 CUresult cuCtxGetExecAffinity(CUexecAffinityParam* affinity, CUexecAffinityType type) {
     return with_context("cuCtxGetExecAffinity", nullptr, [&](CUcontext context, auto&) {
+        if (context->green != nullptr) return CUDA_ERROR_INVALID_CONTEXT;
         if (affinity == nullptr) return CUDA_ERROR_INVALID_VALUE;
         if (type != CU_EXEC_AFFINITY_TYPE_SM_COUNT) return CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
         affinity->type = type;

@@ -19,6 +19,17 @@
 #include "tests/sim/driver/work.h"
 #include "tests/sim/node/node.h"
 
+namespace sim {
+
+// What a program can set in a context.
+struct Settable {
+    std::map<CUlimit, std::size_t> limits = {};
+    CUfunc_cache cache = CU_FUNC_CACHE_PREFER_NONE;
+    std::set<CUdevice> peers = {};
+};
+
+}  // namespace sim
+
 // The handles' types are cuda.h's, so they live outside the namespace.
 struct CUctx_st {
     CUdevice device;
@@ -39,6 +50,7 @@ struct CUctx_st {
     std::map<unsigned long, std::unique_ptr<CUstream_st>> per_thread = {};  // by number of thread
     std::set<CUstream> streams = {};                                        // the program's own
     std::vector<sim::Leftover> leftovers = {};
+    sim::Settable settable = {};     // of a green one: its root's
     sim::WorkPtr barrier = nullptr;  // what all its streams wait for (cuCtxWaitEvent)
 };
 
@@ -55,8 +67,10 @@ struct Device {
     std::uint64_t memory;
     std::optional<std::uint64_t> limit;  // CUDA_MPS_PINNED_DEVICE_MEM_LIMIT
     std::uint64_t used = 0;              // by this process: contexts and allocations
+    std::uint64_t small = 0;             // bytes of allocations that share blocks
 
-    CUcontext primary = nullptr;
+    CUcontext primary = nullptr;         // null while it isn't active
+    CUcontext primary_handle = nullptr;  // the same each time
     int primary_uses = 0;
     unsigned primary_flags = 0;
     int greens = 0;  // green contexts that keep the primary alive
@@ -73,7 +87,8 @@ struct Allocation {
     CUdevice device;
     CUcontext context;  // whose end ends it; null for what outlives contexts
     std::size_t bytes;
-    std::size_t charged;          // to the device
+    std::size_t charged;          // to the device, and
+    std::size_t small;            // in blocks that it shares
     std::size_t mapped;           // address space behind it
     CUmemoryPool pool = nullptr;  // that it came from
     bool freeing = false;         // cuMemFreeAsync was called, and its turn may come yet
@@ -130,7 +145,8 @@ class Driver {
     void destroy_context(CUcontext context);
     // The device's primary context, made if there is none.
     CUresult need_primary(CUdevice device);
-    // Ends the primary context if nobody uses it.
+    void end_primary(Device& device);
+    // The same if nobody uses it.
     void end_unused_primary(Device& device);
     CUresult create_green(const CUdevResourceDesc_st& description, CUcontext& context);
     void destroy_green(CUcontext context);
@@ -156,7 +172,9 @@ class Driver {
     std::uint64_t free_bytes(const Device& device) const;
     // Charges the device, or answers CUDA_ERROR_OUT_OF_MEMORY.
     CUresult charge(CUdevice device, std::uint64_t bytes);
-    CUresult allocate(CUcontext context, std::size_t bytes, MemoryKind kind, CUdeviceptr& pointer);
+    // Device memory takes as much as `taken` bytes take, if those are more.
+    CUresult allocate(CUcontext context, std::size_t bytes, MemoryKind kind, CUdeviceptr& pointer,
+                      std::size_t taken = 0);
     // Gives memory of that kind back; CUDA_ERROR_INVALID_VALUE if there is none at the pointer.
     CUresult release(CUdeviceptr pointer, MemoryKind kind);
     // Whether [pointer, pointer + bytes) lies in one allocation, on the device or pinned.

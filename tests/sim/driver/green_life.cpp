@@ -26,7 +26,7 @@ CUresult Driver::create_green(const CUdevResourceDesc_st& description, CUcontext
                            description.sms,
                            description.grain};
     context->root = device.primary;
-    context->legacy.reset(new CUstream_st{context, CU_STREAM_DEFAULT, 0, next_stream_id_++});
+    context->legacy.reset(new CUstream_st{context, CU_STREAM_NON_BLOCKING, 0, next_stream_id_++});
     device.used += kOwn;
     ++device.greens;
     contexts.insert(context);

@@ -1,4 +1,5 @@
-// Kernel launches.
+#include "tests/sim/driver/launch.h"
+
 #include "tests/sim/driver/kernels.h"
 #include "tests/sim/driver/module.h"
 #include "tests/sim/driver/occupancy.h"
@@ -8,34 +9,55 @@ using sim::Call;
 using sim::Driver;
 using sim::or_own;
 
-namespace {
+using sim::Shape;
 
-struct Shape {
-    unsigned grid[3];
-    unsigned block[3];
-    unsigned blocks() const { return grid[0] * grid[1] * grid[2]; }
-    unsigned threads() const { return block[0] * block[1] * block[2]; }
-    bool cooperative = false;
-};
+namespace sim {
 
-// A cooperative kernel's blocks must all be there at once, on the SMs of its stream's context.
-CUresult check(const Shape& shape, CUcontext context) {
-    if (shape.blocks() == 0 || shape.threads() == 0 || shape.threads() > sim::kMostThreads) {
+// A cooperative kernel's blocks must all be there at once, on the SMs of its stream's context, and
+// those of a cluster on SMs that are scheduled together.
+CUresult check_launch(const Shape& shape, const CUfunc_st& function, const CUctx_st& context) {
+    if (shape.blocks() == 0 || shape.threads() == 0 || shape.threads() > kMostThreads) {
         return CUDA_ERROR_INVALID_VALUE;
     }
     const unsigned room =
-        sim::blocks_per_sm(shape.threads()) * static_cast<unsigned>(context->usable_sms);
-    return shape.cooperative && shape.blocks() > room ? CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE
-                                                      : CUDA_SUCCESS;
+        blocks_per_sm(shape.threads()) * static_cast<unsigned>(context.usable_sms);
+    if (shape.cooperative && shape.blocks() > room) {
+        return CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE;
+    }
+    if (shape.cluster() == 1) return CUDA_SUCCESS;
+    for (int i = 0; i < 3; ++i) {
+        if (shape.clusters[i] == 0 || shape.grid[i] % shape.clusters[i] != 0) {
+            return CUDA_ERROR_INVALID_VALUE;
+        }
+    }
+    const unsigned most = std::min(cluster_limit(function), largest_cluster(context));
+    return shape.cluster() <= most ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CLUSTER_SIZE;
 }
 
-bool is_cooperative(const CUlaunchConfig& config) {
+unsigned cluster_limit(const CUfunc_st& function) {
+    constexpr unsigned kLarge = 16;
+    return function.large_clusters ? kLarge : kPortableCluster;
+}
+
+Shape shape_of(const CUlaunchConfig& config) {
+    Shape shape{{config.gridDimX, config.gridDimY, config.gridDimZ},
+                {config.blockDimX, config.blockDimY, config.blockDimZ}};
     for (unsigned i = 0; i < config.numAttrs; ++i) {
         const CUlaunchAttribute& each = config.attrs[i];
-        if (each.id == CU_LAUNCH_ATTRIBUTE_COOPERATIVE) return each.value.cooperative != 0;
+        if (each.id == CU_LAUNCH_ATTRIBUTE_COOPERATIVE) {
+            shape.cooperative = each.value.cooperative != 0;
+        } else if (each.id == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION) {
+            shape.clusters[0] = each.value.clusterDim.x;
+            shape.clusters[1] = each.value.clusterDim.y;
+            shape.clusters[2] = each.value.clusterDim.z;
+        }
     }
-    return false;
+    return shape;
 }
+
+}  // namespace sim
+
+namespace {
 
 CUresult launch(const char* symbol, CUfunction function, const Shape& shape, CUstream handle,
                 void** parameters) {
@@ -48,7 +70,7 @@ CUresult launch(const char* symbol, CUfunction function, const Shape& shape, CUs
     CUstream stream = driver->find_stream(handle, result);
     if (stream == nullptr) return call.done(result);
     if (!sim::is_function(function)) return call.done(CUDA_ERROR_INVALID_HANDLE);
-    result = check(shape, stream->context);
+    result = sim::check_launch(shape, *function, *stream->context);
     if (result != CUDA_SUCCESS) return call.done(result, "blocks=%u", shape.blocks());
     sim::Task task;
     result = sim::kernel_task(*driver, function->name, stream->context, shape.blocks(), parameters,
@@ -65,10 +87,7 @@ CUresult launch(const char* symbol, const CUlaunchConfig* config, bool own, CUfu
         if (call.driver() == nullptr) return call.done();
         return call.done(CUDA_ERROR_INVALID_VALUE);
     }
-    return launch(symbol, function,
-                  {{config->gridDimX, config->gridDimY, config->gridDimZ},
-                   {config->blockDimX, config->blockDimY, config->blockDimZ},
-                   is_cooperative(*config)},
+    return launch(symbol, function, sim::shape_of(*config),
                   own ? or_own(config->hStream) : config->hStream, parameters);
 }
 

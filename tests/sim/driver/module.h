@@ -6,6 +6,8 @@
 
 struct CUfunc_st {
     std::string name;
+    CUmodule module = nullptr;
+    bool large_clusters = false;  // CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
 };
 
 namespace sim {

@@ -42,7 +42,8 @@ CUmemoryPool current_pool(Driver& driver, CUdevice device) {
 
 CUresult allocate_from(Driver& driver, CUmemoryPool pool, std::size_t bytes, CUdeviceptr& pointer) {
     constexpr std::size_t kUnit = 512;
-    if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
+    pointer = 0;
+    if (bytes == 0) return CUDA_SUCCESS;  // measured
     if (bytes > driver.at(pool->device).memory) return CUDA_ERROR_OUT_OF_MEMORY;
     const std::size_t whole = round_up(bytes, kUnit);
     const CUresult result = grow(driver, pool, pool->used + whole);
@@ -53,7 +54,8 @@ CUresult allocate_from(Driver& driver, CUmemoryPool pool, std::size_t bytes, CUd
     pool->used += whole;
     pool->used_high = std::max(pool->used_high, pool->used);
     pointer = reinterpret_cast<CUdeviceptr>(memory);
-    driver.allocations[pointer] = {MemoryKind::Pool, pool->device, nullptr, whole, 0, mapped, pool};
+    driver.allocations[pointer] = {MemoryKind::Pool, pool->device, nullptr, whole, 0, 0,
+                                   mapped,           pool};
     return CUDA_SUCCESS;
 }
 

@@ -31,14 +31,17 @@ CUresult allocate(const char* symbol, CUdeviceptr* pointer, std::size_t bytes, C
 CUresult release(const char* symbol, CUdeviceptr pointer, CUstream handle) {
     return sim::on_stream(symbol, handle, [=](Driver& driver, CUstream stream, auto&) {
         if (stream->capture != nullptr) return CUDA_ERROR_NOT_SUPPORTED;
+        if (pointer == 0) return driver.enqueue(stream, {[] {}});
         const auto found = driver.allocations.find(pointer);
-        if (found == driver.allocations.end() || found->second.kind != MemoryKind::Pool ||
-            found->second.freeing) {
+        if (found == driver.allocations.end() || found->second.freeing) {
             return CUDA_ERROR_INVALID_VALUE;
         }
+        // Measured: what cuMemAlloc gave can be freed here too.
+        const MemoryKind kind = found->second.kind;
+        if (kind != MemoryKind::Pool && kind != MemoryKind::Device) return CUDA_ERROR_INVALID_VALUE;
         found->second.freeing = true;
         return driver.enqueue(stream,
-                              {[&driver, pointer] { driver.release(pointer, MemoryKind::Pool); }});
+                              {[&driver, pointer, kind] { driver.release(pointer, kind); }});
     });
 }
 

@@ -32,7 +32,9 @@ void finish_work(Driver& driver, const Device& device, std::unique_lock<std::mut
 CUresult release(const char* symbol, CUdevice ordinal) {
     return on_device(symbol, ordinal, [](Driver& driver, Device& device, auto& lock) {
         if (device.primary_uses == 1 && device.greens == 0) finish_work(driver, device, lock);
-        if (device.primary_uses == 0) return CUDA_ERROR_INVALID_CONTEXT;
+        if (device.primary_uses == 0) {
+            return device.greens > 0 ? CUDA_ERROR_NOT_PERMITTED : CUDA_ERROR_INVALID_CONTEXT;
+        }
         --device.primary_uses;
         driver.end_unused_primary(device);
         return CUDA_SUCCESS;
@@ -44,8 +46,7 @@ CUresult reset(const char* symbol, CUdevice ordinal) {
         if (device.greens > 0) return CUDA_ERROR_NOT_PERMITTED;
         finish_work(driver, device, lock);
         if (device.greens > 0) return CUDA_ERROR_NOT_PERMITTED;
-        device.primary_uses = 0;
-        driver.end_unused_primary(device);
+        driver.end_primary(device);  // who retained it still has to release it (measured)
         return CUDA_SUCCESS;
     });
 }

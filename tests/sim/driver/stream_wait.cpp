@@ -39,11 +39,12 @@ CUresult launch_function(const char* symbol, CUstream handle, CUhostFn function,
     });
 }
 
-CUresult add_callback(const char* symbol, CUstream handle, CUstreamCallback callback, void* data,
-                      unsigned flags) {
+// The callback is given the handle that the program named, which may be 0 for its own stream.
+CUresult add_callback(const char* symbol, CUstream handle, CUstream named,
+                      CUstreamCallback callback, void* data, unsigned flags) {
     return on_stream(symbol, handle, [=](Driver& driver, CUstream stream, auto&) {
         if (callback == nullptr || flags != 0) return CUDA_ERROR_INVALID_VALUE;
-        return enqueue_function(driver, stream, [=] { callback(handle, CUDA_SUCCESS, data); });
+        return enqueue_function(driver, stream, [=] { callback(named, CUDA_SUCCESS, data); });
     });
 }
 
@@ -63,9 +64,9 @@ CUresult cuLaunchHostFunc_ptsz(CUstream stream, CUhostFn function, void* data) {
 }
 CUresult cuStreamAddCallback(CUstream stream, CUstreamCallback callback, void* data,
                              unsigned flags) {
-    return add_callback("cuStreamAddCallback", stream, callback, data, flags);
+    return add_callback("cuStreamAddCallback", stream, stream, callback, data, flags);
 }
 CUresult cuStreamAddCallback_ptsz(CUstream stream, CUstreamCallback callback, void* data,
                                   unsigned flags) {
-    return add_callback("cuStreamAddCallback_ptsz", or_own(stream), callback, data, flags);
+    return add_callback("cuStreamAddCallback_ptsz", or_own(stream), stream, callback, data, flags);
 }

@@ -107,7 +107,7 @@ CUresult map(Driver& driver, CUdeviceptr pointer, std::size_t bytes,
     ++found->second.uses;
     const CUdevice device =
         found->second.on_device() ? found->second.properties.location.id : CUdevice{0};
-    Allocation allocation{MemoryKind::Mapping, device, nullptr, bytes, 0, bytes};
+    Allocation allocation{MemoryKind::Mapping, device, nullptr, bytes, 0, 0, bytes};
     allocation.handle = handle;
     allocation.accessible = false;
     driver.allocations[pointer] = allocation;
@@ -217,13 +217,15 @@ CUresult cuMemAddressFree(CUdeviceptr pointer, std::size_t bytes) {
 CUresult cuMemMap(CUdeviceptr pointer, std::size_t bytes, std::size_t offset,
                   CUmemGenericAllocationHandle handle, unsigned long long flags) {
     return locked("cuMemMap", bytes, [=](Driver& driver) {
-        if (offset != 0 || flags != 0) return CUDA_ERROR_INVALID_VALUE;
+        if (offset != 0) return CUDA_ERROR_NOT_SUPPORTED;
+        if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
         return map(driver, pointer, bytes, handle);
     });
 }
 
 CUresult cuMemUnmap(CUdeviceptr pointer, std::size_t bytes) {
     return locked("cuMemUnmap", bytes, [=](Driver& driver) {
+        if (vacant(driver, pointer, bytes)) return CUDA_SUCCESS;  // measured
         return on_mappings(driver, pointer, bytes, [&](CUdeviceptr start, const Allocation& it) {
             const CUmemGenericAllocationHandle handle = it.handle;
             no_access(reinterpret_cast<void*>(start), it.bytes, MAP_FIXED);
