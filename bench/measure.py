@@ -49,8 +49,15 @@ class Bench:
                 "RATION_RUNTIME_DIR": str(self.folder / "runtime"),
                 **{key: str(value) for key, value in more.items()}}
 
-    def confined(self):
-        return self.environment(LD_PRELOAD=self.library, RATION_POLICY=self.policy)
+    def confined(self, policy_file=None):
+        return self.environment(LD_PRELOAD=self.library, RATION_POLICY=policy_file or self.policy)
+
+    def confined_to(self, name, *keys):
+        """Under a policy of one partition for all, of these keys."""
+        file = self.folder / f"{name}.toml"
+        file.write_text("schema = 1\n[partition.it]\n" + "\n".join(keys) +
+                        '\n[[rule]]\nuse = "partition.it"\n')
+        return self.confined(file)
 
     def ration(self, *arguments):
         return output([self.build / "ration", *arguments], self.environment())
@@ -158,10 +165,10 @@ def start_up(bench):
             "figure": ration / empty if empty > 1 else None, "budget": 1.6, "of": "times an empty object"}
 
 
-def calls(bench, program, what, budget):
+def calls(bench, program, what, budget, confined=None, arguments=()):
     """A function as linked and at its own address, bare and with ration: what the latter adds."""
     def medians(environment):
-        text = output([bench.bin / program, "--benchmark_format=json",
+        text = output([bench.bin / program, *arguments, "--benchmark_format=json",
                        f"--benchmark_min_time={bench.times(0.05, 0.001)}",
                        f"--benchmark_repetitions={bench.times(9, 3)}",
                        "--benchmark_enable_random_interleaving=true",
@@ -171,11 +178,13 @@ def calls(bench, program, what, budget):
             sys.exit(f"bench: {program} could not find the function's own address")
         return rows["linked_median"]["cpu_time"], rows["driver_median"]["cpu_time"]
 
-    # No rule for it: unenforced, but where the engine is needed it is loaded and has decided.
+    # Without `confined`, no rule for it: unenforced, but where the engine is needed it is loaded and
+    # has decided.
+    confined = confined or bench.confined()
     runs = {"bare": [], "ration": []}
     for _ in range(bench.times(5, 1)):
         runs["bare"].append(medians(bench.environment()))
-        runs["ration"].append(medians(bench.confined()))
+        runs["ration"].append(medians(confined))
     bare, ration = (statistics.median(linked for linked, _ in runs[key]) for key in runs)
     # Less what two addresses of one function differ by anyway.
     added = [statistics.median(linked - own for linked, own in runs[key]) for key in runs]
@@ -236,6 +245,38 @@ def first_call(bench):
             "of": "ms more"}
 
 
+def first_context(bench):
+    """What is added to the first context, beside cuInit. The simulated driver's own part is small."""
+    bare, ration = [], []
+    for _ in range(bench.times(40, 2)):
+        for runs, environment in ((bare, bench.environment()), (ration, half_the_sms(bench))):
+            text = output([bench.bin / "first_context"], environment)
+            runs.append([int(word) / 1e6 for word in text.split()])
+    cpu, wall, resident = (paired([one, two]) for one, two in zip(list(zip(*bare))[:3], zip(*ration)))
+    return {"what": "first context in a part of the SMs", "unit": "ms", "bare": wall[0],
+            "ration": sum(wall), "added": wall[1],
+            "beside": f"of this CPU time: {cpu[1]:.2f} ms; {resident[1]:.1f} MB more are resident",
+            "figure": wall[1], "budget": 5, "of": "ms more"}
+
+
+def half_the_sms(bench, *more):
+    return bench.confined_to("half", 'share = "50%"', 'mechanism = "green"', *more)
+
+
+def dormant_launch(bench):
+    return calls(bench, "stream_call", "launch in a part of the SMs, dormant", 5, half_the_sms(bench))
+
+
+def ordered_launch(bench):
+    return calls(bench, "stream_call", "launch, blocking streams in use", 40, half_the_sms(bench),
+                 ["blocking"])
+
+
+def allocation(bench):
+    return calls(bench, "allocation_call", "cuMemAlloc and cuMemFree, quota", 150,
+                 half_the_sms(bench, 'memory = "10GiB"'))
+
+
 def together(bench):
     def at_once(environment):
         """Wall time from the first begin to the last end, and the CPU time of all, in ms."""
@@ -263,7 +304,8 @@ def ioctl_call(bench):
 
 
 ROWS = {"start-up": start_up, "linked-call": linked_call, "first-call": first_call, "together": together,
-        "ioctl": ioctl_call, "hip-stream": hip_stream}
+        "first-context": first_context, "launch": dormant_launch, "ordered-launch": ordered_launch,
+        "allocation": allocation, "ioctl": ioctl_call, "hip-stream": hip_stream}
 
 
 def table(rows):
