@@ -81,6 +81,29 @@ TEST(StreamCalls, ThatWaitKeepNobodyFromTheFirstBlockingStream) {
     EXPECT_FALSE(report["patience"]) << "was at its end";
 }
 
+// Nor do two that make the first ones at once wait for each other.
+TEST(StreamCalls, OfTwoThreadsCanBothMakeTheFirstBlockingStream) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        static std::atomic<int> making{0};
+        static const auto create = real.cuStreamCreate;
+        real.cuStreamCreate = [](CUstream* stream, unsigned flags) {
+            const CUresult result = create(stream, flags);
+            for (++making; making < 2;) sched_yield();
+            return result;
+        };
+        const auto start = std::chrono::steady_clock::now();
+        std::thread other([&] {
+            lab.cuda.cuCtxSetCurrent(lab.primary);
+            lab.stream(CU_STREAM_DEFAULT);
+        });
+        lab.stream(CU_STREAM_DEFAULT);
+        other.join();
+        const auto took = std::chrono::steady_clock::now() - start;
+        found.set("patience", took >= std::chrono::seconds(1));
+    });
+    EXPECT_FALSE(report["patience"]) << "was at its end";
+}
+
 // From within the driver nothing is translated.
 TEST(StreamCalls, FromWithinTheDriverAreTheDrivers) {
     const Report report = confined([](Lab& lab, Report& found) {

@@ -16,6 +16,17 @@ std::atomic<bool> woken{false};
 
 long membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0); }
 
+void wake_listed() {
+    const std::lock_guard lock(waking);
+    if (woken.load(std::memory_order_relaxed)) return;
+    if ((awake.fetch_or(kBlocking) & kUnfenced) == 0) {
+        membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+        membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+        wait_for_calls();
+    }
+    woken.store(true, std::memory_order_release);
+}
+
 }  // namespace
 
 void ask_kernel() {
@@ -27,14 +38,10 @@ void ask_kernel() {
 
 void wake() {
     if (woken.load(std::memory_order_acquire)) return;
-    const std::lock_guard lock(waking);
-    if (woken.load(std::memory_order_relaxed)) return;
-    if ((awake.fetch_or(kBlocking) & kUnfenced) == 0) {
-        membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-        membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-        wait_for_calls();
-    }
-    woken.store(true, std::memory_order_release);
+    Thread& thread = this_thread();
+    if (!is_listed(thread)) return wake_listed();
+    const Paused paused(thread);  // or two that wake at once would wait for each other
+    wake_listed();
 }
 
 }  // namespace ration::cuda::stream

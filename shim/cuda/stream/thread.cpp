@@ -10,7 +10,7 @@
 namespace ration::cuda::stream {
 namespace {
 
-constexpr long kPatienceNs = 1'000'000'000;
+constexpr long kPatienceS = 1;
 constexpr long kPauseNs = 20'000;
 
 pthread_key_t key;
@@ -46,6 +46,12 @@ Thread* new_record() {
     return made;
 }
 
+bool is_past(const timespec& end) {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec != end.tv_sec ? now.tv_sec > end.tv_sec : now.tv_nsec > end.tv_nsec;
+}
+
 }  // namespace
 
 bool set_places(const Places& places) {
@@ -70,15 +76,16 @@ bool is_listed(const Thread& thread) { return &thread != &without_memory; }
 
 void wait_for_calls() {
     const Thread* const self = known_thread();
-    long waited = 0;
+    timespec end{};
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += kPatienceS;
     for (Thread* each = threads.load(std::memory_order_acquire); each != nullptr;
          each = each->next) {
         const std::uint64_t seen = each->calls.load(std::memory_order_acquire);
         if (each == self || (seen & 1) == 0) continue;
-        while (each->calls.load(std::memory_order_acquire) == seen && waited < kPatienceNs) {
+        while (each->calls.load(std::memory_order_acquire) == seen && !is_past(end)) {
             const timespec pause{0, kPauseNs};
             nanosleep(&pause, nullptr);
-            waited += kPauseNs;
         }
     }
 }

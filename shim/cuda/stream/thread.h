@@ -84,6 +84,21 @@ class Counted : public Inside {
     const std::uint64_t before_;
 };
 
+// The thread is inside of a call, but will enqueue nothing while this lives: nobody waits for it.
+class Paused {
+  public:
+    explicit Paused(Thread& thread) : calls_(thread.calls), before_(calls_.load()) {
+        calls_.store(before_ + (before_ & 1));
+    }
+    ~Paused() { calls_.store(before_ + (before_ & 1) * 2); }
+    Paused(const Paused&) = delete;
+    Paused& operator=(const Paused&) = delete;
+
+  private:
+    std::atomic<std::uint64_t>& calls_;
+    const std::uint64_t before_;
+};
+
 // Waits until every other thread has left the call that it may be inside of now, but no longer than
 // a call takes that does not itself wait for the device (README.md).
 void wait_for_calls();
