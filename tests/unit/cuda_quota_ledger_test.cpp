@@ -133,6 +133,13 @@ class LedgerTest : public testing::Test {
         return ledger_.free(static_cast<CUdeviceptr>(pointer), [this] { return driver_says_; });
     }
 
+    // What the program is told that is free of 1000 MiB; asks the driver how large its pools are.
+    std::uint64_t left() {
+        std::uint64_t free = 1000 * kMiB;
+        std::uint64_t total = 1000 * kMiB;
+        ledger_.narrow_info(free, total);
+        return free;
+    }
     std::uint64_t used(CUdevice device = 0) { return ledger_.account(device)->used(); }
 
     FakeDriver driver_;
@@ -262,13 +269,10 @@ TEST_F(LedgerTest, ChargesAPoolForWhatItHolds) {
     EXPECT_EQ(used(), 64 * kMiB) << "pools grow by 32 MiB";
     driver_.reserved[driver_.current_pool] = 64 * kMiB;
     free(pointer);
-    EXPECT_EQ(used(), 64 * kMiB) << "the pool has it still";
-    std::uint64_t left = 1000 * kMiB;
-    std::uint64_t total = 1000 * kMiB;
+    EXPECT_EQ(left(), 36 * kMiB) << "the pool has it still";
     driver_.reserved[driver_.current_pool] = 0;
-    ledger_.narrow_info(left, total);
-    EXPECT_EQ(used(), 0U) << "after a synchronisation";
-    EXPECT_EQ(left, 100 * kMiB);
+    EXPECT_EQ(left(), 100 * kMiB) << "after a synchronisation";
+    EXPECT_EQ(used(), 0U);
 }
 
 TEST_F(LedgerTest, TrimsPoolsBeforeItRefuses) {
@@ -285,10 +289,7 @@ TEST_F(LedgerTest, TrimsPoolsBeforeItRefuses) {
 
 TEST_F(LedgerTest, CountsGraphMemoryAsTheDriverDoes) {
     driver_.graphs = 90 * kMiB;
-    std::uint64_t left = 1000 * kMiB;
-    std::uint64_t total = 1000 * kMiB;
-    ledger_.narrow_info(left, total);
-    EXPECT_EQ(left, 10 * kMiB);
+    EXPECT_EQ(left(), 10 * kMiB);
     EXPECT_GT(allocate(80 * kMiB), 0) << "it is trimmed";
     EXPECT_EQ(driver_.graphs, 0U);
 }
@@ -337,12 +338,12 @@ TEST_F(LedgerTest, KnowsThePoolsThatTheProgramMakes) {
     EXPECT_EQ(used(), 8 * kMiB) << "its allocation lives on";
     make_pool(pool_at(0x300), {CU_MEM_LOCATION_TYPE_DEVICE, {0}});
     EXPECT_GT(allocate_async(8 * kMiB, pool_at(0x300)), 0);
-    EXPECT_EQ(used(), 40 * kMiB) << "another pool of the same handle";
+    driver_.reserved[pool_at(0x300)] = 64 * kMiB;
+    left();
+    EXPECT_EQ(used(), 72 * kMiB) << "another pool of the same handle";
     free(pointer);
-    std::uint64_t left = 1000 * kMiB;
-    std::uint64_t total = 1000 * kMiB;
-    ledger_.narrow_info(left, total);
-    EXPECT_EQ(used(), 8 * kMiB);
+    left();
+    EXPECT_EQ(used(), 64 * kMiB);
 }
 
 // Handles and mappings.
@@ -499,7 +500,12 @@ TEST_F(LedgerTest, ForgetsWhatAContextTakesWithIt) {
     EXPECT_EQ(used(), 42 * kMiB);
     ledger_.primary_ended(0);
     EXPECT_EQ(used(), 32 * kMiB);
+    driver_.reserved.clear();
+    left();
+    EXPECT_EQ(used(), 16 * kMiB) << "the pool's is the program's still";
     EXPECT_EQ(free(pooled), CUDA_SUCCESS);
+    left();
+    EXPECT_EQ(used(), 0U);
 }
 
 TEST_F(LedgerTest, KeepsANewContextsMemoryOfAnEndedOnesHandle) {

@@ -1,7 +1,5 @@
 #include "shim/cuda/quota/hoard.h"
 
-#include <algorithm>
-
 namespace ration::cuda::quota {
 
 bool Hoard::take(Account& account, std::uint64_t bytes) {
@@ -24,22 +22,17 @@ bool Hoard::take(Account& account, std::uint64_t bytes) {
     return true;
 }
 
-std::uint64_t Hoard::live() const {
-    const std::int64_t spare = spare_.left();
-    return charged() - static_cast<std::uint64_t>(std::max<std::int64_t>(spare, 0));
-}
-
+// Of what allocations have, nothing is spare.
 void Hoard::settle(Account& account, std::uint64_t reserved) {
     const std::uint64_t charged = this->charged();
-    const std::uint64_t target = std::max(live(), reserved);
-    if (charged > target) {
-        const std::uint64_t given = spare_.take_some(charged - target);
+    if (charged > reserved) {
+        const std::uint64_t given = spare_.take_some(charged - reserved);
         charged_.fetch_sub(given, std::memory_order_relaxed);
         account.give(given);
-    } else if (charged < target) {
-        account.overdraw(target - charged);
-        charged_.fetch_add(target - charged, std::memory_order_relaxed);
-        spare_.put(target - charged);
+    } else {
+        account.overdraw(reserved - charged);
+        charged_.fetch_add(reserved - charged, std::memory_order_relaxed);
+        spare_.put(reserved - charged);
     }
 }
 

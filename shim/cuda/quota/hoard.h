@@ -26,8 +26,6 @@ class Hoard {
 
     // Of the account.
     std::uint64_t charged() const { return charged_.load(std::memory_order_relaxed); }
-    // Of what is charged, what allocations have.
-    std::uint64_t live() const;
 
   private:
     Credit spare_;  // charged, but of no allocation

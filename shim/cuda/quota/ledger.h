@@ -287,7 +287,7 @@ class Ledger {
     void trim(CUdevice device);
     void say(const Source& source, std::uint64_t bytes);
 
-    static constexpr std::size_t kBuckets = 2048;
+    static constexpr std::size_t kBuckets = 8192;
     static constexpr std::size_t kArrayBuckets = 64;
 
     const Calls calls_;
