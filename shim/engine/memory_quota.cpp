@@ -8,7 +8,9 @@
 #include "shim/cuda/memory_limit.h"
 #include "shim/cuda/quota/units.h"
 #include "shim/cuda/real.h"
+#include "shim/engine/green_course.h"
 #include "shim/engine/log.h"
+#include "shim/engine/stream_hooks.h"
 #include "shim/preload/hooks.h"
 #include "shim/state/scope.h"
 
@@ -65,6 +67,15 @@ cuda::Or<std::unique_ptr<cuda::quota::Supply>> share(const std::string& uuid,
     });
 }
 
+// A home's streams are asked by way of their layer, which knows what stands for the thread's own.
+CUresult is_capturing(CUstream stream, CUstreamCaptureStatus* status) {
+    using Function = cuda::Entry<Hook::cuStreamIsCapturing>;
+    const auto ask = GreenCourse::active() == nullptr
+                         ? cuda::real<Hook::cuStreamIsCapturing>()
+                         : reinterpret_cast<Function>(stream_function(Hook::cuStreamIsCapturing));
+    return ask == nullptr ? CUDA_ERROR_NOT_SUPPORTED : ask(stream, status);
+}
+
 cuda::quota::Calls calls_of(const ration_front& front) {
     cuda::quota::Calls calls;
     const auto library = static_cast<std::uint32_t>(Library::CUDA);
@@ -72,6 +83,7 @@ cuda::quota::Calls calls_of(const ration_front& front) {
     calls.symbol = reinterpret_cast<decltype(&::symbol)>(front.find(library, #symbol));
 #include "shim/cuda/quota/calls.def"
 #undef CALL
+    calls.cuStreamIsCapturing = &is_capturing;
     return calls;
 }
 

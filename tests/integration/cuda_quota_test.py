@@ -105,56 +105,68 @@ class Counted(unittest.TestCase):
             self.assertEqual(self.told(node, code), [size // 4 // MIB * MIB for size in bare])
 
     def test_every_call_counts(self):
+        for partition in ('memory = "64MiB"', 'mechanism = "green"\nshare = "25%"\nmemory = "64MiB"'):
+            with self.subTest(partition), Node(daemon=False) as node:
+                node.policy(rule(partition))
+                self.every_call_counts(node)
+
+    def test_beside_groups_of_sms(self):
         with Node(daemon=False) as node:
-            node.policy(rule('memory = "64MiB"'))
-            told = self.told(node, """
-            size = c_size_t(40 * MIB)
-            found = {}
-            def fill(name, make, drop):
-                before = free()
-                code, thing = make()
-                must(code)
-                full = free()
-                again, _ = make()
-                must(drop(thing))
-                must(cuda.cuCtxSynchronize())
-                found[name] = [before, full, again, free()]
+            node.policy(rule('mechanism = "green"\nshare = "25%"\nmemory = "1GiB"'))
+            report, said = node.run(RATION_LOG="stderr")
+            self.assertEqual((report["sms"], report["memory_total"]), (24, GIB))
+            self.assertIn("green", said)
+            self.assertIn("memory 1024 MiB, counted by ration", said)
 
-            def made(function, *arguments):
-                def make():
-                    thing = c_uint64()
-                    return function(byref(thing), *arguments), thing
-                return make
+    def every_call_counts(self, node):
+        told = self.told(node, """
+        size = c_size_t(40 * MIB)
+        found = {}
+        def fill(name, make, drop):
+            before = free()
+            code, thing = make()
+            must(code)
+            full = free()
+            again, _ = make()
+            must(drop(thing))
+            must(cuda.cuCtxSynchronize())
+            found[name] = [before, full, again, free()]
 
-            fill("linear", made(cuda.cuMemAlloc_v2, size), cuda.cuMemFree_v2)
-            fill("managed", made(cuda.cuMemAllocManaged, size, 1), cuda.cuMemFree_v2)
-            pitch = c_size_t()
-            fill("pitch", made(cuda.cuMemAllocPitch_v2, byref(pitch), c_size_t(1000),
-                               c_size_t(40960), 4), cuda.cuMemFree_v2)
-            for kind in "", "_ptsz":
-                release = getattr(cuda, "cuMemFreeAsync" + kind)
-                fill("async" + kind, made(getattr(cuda, "cuMemAllocAsync" + kind), size, None),
-                     lambda pointer: release(pointer, None))
-                pool = c_void_p()
-                must(cuda.cuDeviceGetDefaultMemPool(byref(pool), 0))
-                fill("pool" + kind, made(getattr(cuda, "cuMemAllocFromPoolAsync" + kind), size, pool,
-                                         None), lambda pointer: release(pointer, None))
-            wanted = Physical(1, 0, Location(1, 0))
-            fill("physical", made(cuda.cuMemCreate, size, byref(wanted), c_uint64(0)),
-                 cuda.cuMemRelease)
-            flat = Array(1024, 10240, FLOAT, 1)
-            fill("array", made(cuda.cuArrayCreate_v2, byref(flat)), cuda.cuArrayDestroy)
-            deep = Array3D(1024, 1024, 10, FLOAT, 1, 0)
-            fill("array3d", made(cuda.cuArray3DCreate_v2, byref(deep)), cuda.cuArrayDestroy)
-            fill("mipmap", made(cuda.cuMipmappedArrayCreate, byref(deep), 1),
-                 cuda.cuMipmappedArrayDestroy)
-            print(json.dumps(found))
-            """)
-            for name, found in told.items():
-                # Pools take 32 MiB at a time.
-                full = 0 if name.startswith(("async", "pool")) else 24
-                self.assertEqual(found, [64, full, 2, 64], name)
-            self.assertEqual(len(told), 11)
+        def made(function, *arguments):
+            def make():
+                thing = c_uint64()
+                return function(byref(thing), *arguments), thing
+            return make
+
+        fill("linear", made(cuda.cuMemAlloc_v2, size), cuda.cuMemFree_v2)
+        fill("managed", made(cuda.cuMemAllocManaged, size, 1), cuda.cuMemFree_v2)
+        pitch = c_size_t()
+        fill("pitch", made(cuda.cuMemAllocPitch_v2, byref(pitch), c_size_t(1000),
+                           c_size_t(40960), 4), cuda.cuMemFree_v2)
+        for kind in "", "_ptsz":
+            release = getattr(cuda, "cuMemFreeAsync" + kind)
+            fill("async" + kind, made(getattr(cuda, "cuMemAllocAsync" + kind), size, None),
+                 lambda pointer: release(pointer, None))
+            pool = c_void_p()
+            must(cuda.cuDeviceGetDefaultMemPool(byref(pool), 0))
+            fill("pool" + kind, made(getattr(cuda, "cuMemAllocFromPoolAsync" + kind), size, pool,
+                                     None), lambda pointer: release(pointer, None))
+        wanted = Physical(1, 0, Location(1, 0))
+        fill("physical", made(cuda.cuMemCreate, size, byref(wanted), c_uint64(0)),
+             cuda.cuMemRelease)
+        flat = Array(1024, 10240, FLOAT, 1)
+        fill("array", made(cuda.cuArrayCreate_v2, byref(flat)), cuda.cuArrayDestroy)
+        deep = Array3D(1024, 1024, 10, FLOAT, 1, 0)
+        fill("array3d", made(cuda.cuArray3DCreate_v2, byref(deep)), cuda.cuArrayDestroy)
+        fill("mipmap", made(cuda.cuMipmappedArrayCreate, byref(deep), 1),
+             cuda.cuMipmappedArrayDestroy)
+        print(json.dumps(found))
+        """)
+        for name, found in told.items():
+            # Pools take 32 MiB at a time.
+            full = 0 if name.startswith(("async", "pool")) else 24
+            self.assertEqual(found, [64, full, 2, 64], name)
+        self.assertEqual(len(told), 11)
 
     def test_mapped_memory_outlives_its_handle(self):
         with Node(daemon=False) as node:
