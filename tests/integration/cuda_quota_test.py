@@ -114,7 +114,7 @@ class Counted(unittest.TestCase):
         with Node(daemon=False) as node:
             node.policy(rule('mechanism = "green"\nshare = "25%"\nmemory = "1GiB"'))
             report, said = node.run(RATION_LOG="stderr")
-            self.assertEqual((report["sms"], report["memory_total"]), (24, GIB))
+            self.assertEqual((report["sms"], report["memory_total"]), (32, GIB))
             self.assertIn("green", said)
             self.assertIn("memory 1024 MiB, counted by ration", said)
 
