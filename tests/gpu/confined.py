@@ -10,78 +10,22 @@ daemon. Starts an MPS daemon of its own and stops
 it. Exit status: 0 if every line is as the policy says, 1 if one is not, 77 if there was no program to run.
 """
 import json
-import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
 
-HERE = pathlib.Path(__file__).resolve().parent
+from whole import SKIPPED, Run, programs
+
 LIMIT_MIB = 2048
 SMALL_MIB = LIMIT_MIB - 1024  # 1 GiB below the limit: succeeds
 LARGE_MIB = LIMIT_MIB + 256   # 256 MiB above it: error 2
-SKIPPED = 77                  # SKIP_RETURN_CODE in CMakeLists.txt
 OUT_OF_MEMORY = 2             # CUDA_ERROR_OUT_OF_MEMORY, cudaErrorMemoryAllocation
 
 
 def granted_sms(percent, total):
     """What MPS grants: rounded down to an even count, at least 8 (measured, H100)."""
     return max(8, int(percent * total / 100) // 2 * 2)
-
-
-class Run:
-    def __init__(self, build, work):
-        self.build = build
-        self.work = work
-        self.failures = 0
-        self.environment = dict(os.environ, RATION_RUNTIME_DIR=str(work / "runtime"))
-        for name in list(self.environment):
-            if name.startswith(("CUDA_MPS_", "RATION_")) and name != "RATION_RUNTIME_DIR":
-                del self.environment[name]
-
-    def policy(self, name, text):
-        path = self.work / f"{name}.toml"
-        path.write_text(f"schema = 1\n[partition.test]\n{text}\n[[rule]]\nuse = \"partition.test\"\n")
-        return {"LD_PRELOAD": str(self.build / "libration.so"), "RATION_POLICY": str(path)}
-
-    def execute(self, command, extra=None):
-        done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
-                              timeout=300, env=dict(self.environment, **(extra or {})))
-        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-        said = [line for line in done.stderr.splitlines() if line.startswith("ration:")]
-        return done, (json.loads(lines[-1]) if lines else {}), said
-
-    def report(self, what, good, detail):
-        self.failures += not good
-        detail = detail.replace(str(self.work), "WORK")
-        print(f"{'ok    ' if good else 'NOT OK'}  {what:<46} {detail}", flush=True)
-
-    def ration(self, *arguments):
-        return self.execute([self.build / "ration", *arguments])[0]
-
-
-def programs(work):
-    """The programs that this machine has, by name; says which it has not."""
-    found = {}
-    nvcc = shutil.which("nvcc")
-    if nvcc:
-        target = work / "runtime_program"
-        subprocess.run([nvcc, "-cudart", "static", "-o", str(target),
-                        str(HERE / "programs/runtime.cu")], check=True)
-        found["nvcc, static cudart"] = [target]
-    else:
-        print("skipped: nvcc, static cudart: no nvcc on PATH")
-    for module, label in (("cupy", "CuPy"), ("torch", "PyTorch")):
-        probe = subprocess.run([sys.executable, "-c", f"import {module}; print({module}.__version__)"],
-                               capture_output=True, text=True, check=False)
-        if probe.returncode == 0:
-            name = f"{label} {probe.stdout.split()[-1]}"
-            found[name] = [sys.executable, HERE / f"programs/{module}_program.py"]
-        else:
-            why = probe.stderr.strip().splitlines()[-1]
-            print(f"skipped: {label}: {sys.executable} cannot import it: {why}")
-    return found
 
 
 def confine(run, name, command):
