@@ -121,6 +121,9 @@ def exclusive(run):
     run.report("no room for a second exclusive 60 %", sum(now > 0 for now, _ in results) == 1
                and any(said.startswith("ration:") for _, said in results),
                " ".join(said.strip() for _, said in results))
+    # Without a daemon the driver ignores it.
+    refused(run, built(run, "runtime.cu"), "a percentage in the environment of an MPS client",
+            'share = "25%"', {"CUDA_MPS_ACTIVE_THREAD_PERCENTAGE": "50"})
 
 
 def quota(run):
@@ -133,14 +136,15 @@ def quota(run):
 
 def refusals(run):
     program = built(run, "runtime.cu")
-    for what, text, extra in (
-            ("a share below one group", 'share = "1%"', {}),
-            ("groups that do not exist", 'sm_groups = "90-91"', {}),
-            ("more SMs than there are", "sm = 4000", {}),
-            ("a percentage in the environment", 'share = "25%"',
-             {"CUDA_MPS_ACTIVE_THREAD_PERCENTAGE": "50"})):
-        done, _, said = run.execute([program, "1", "1"], {**green(run, "refused", text), **extra})
-        run.report(what, done.returncode != 0 and len(said) == 1, " | ".join(said))
+    for what, text in (("a share below one group", 'share = "1%"'),
+                       ("groups that do not exist", 'sm_groups = "90-91"'),
+                       ("more SMs than there are", "sm = 4000")):
+        refused(run, program, what, text, {})
+
+
+def refused(run, program, what, text, extra):
+    done, _, said = run.execute([program, "1", "1"], {**green(run, "refused", text), **extra})
+    run.report(what, done.returncode != 0 and len(said) == 1, " | ".join(said))
 
 
 def main():
