@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "shim/engine/log.h"
-#include "shim/policy/subject.h"
 #include "shim/state/scope.h"
 
 namespace ration::engine {
@@ -66,8 +65,8 @@ state::Ask GreenPlaces::ask(const Part& part) const {
     }
     const state::Scope scope = scope_of(plan_.scope);
     if (scope != state::Scope::kProcess) {
-        ask.scope = state::scope_key(scope, plan_.slot, geteuid(), policy::this_process().cgroup(),
-                                     state::this_namespaces());
+        ask.scope =
+            state::scope_key(scope, plan_.slot, geteuid(), plan_.cgroup, state::this_namespaces());
     }
     return ask;
 }
@@ -90,13 +89,17 @@ cuda::Or<std::vector<unsigned>> GreenPlaces::take(CUdevice device, const Part& p
     std::string why;
     if (!groups) groups = state::Groups::open(lock_place(), part.uuid, why);
     if (!groups) return unaccounted(part, why);
+    const state::Ask asked = ask(part);
+    if (plan_.scope != policy::Scope::kProcess && asked.scope.empty()) {
+        return unaccounted(part, "/proc/self/cgroup does not tell the cgroup of this process");
+    }
     state::Patience patience;
     patience.wait = plan_.wait;
     patience.on_wait = [this, &part](const std::string& for_what) {
         log::write(log::Level::kWarn, "waits up to " + std::to_string(plan_.wait.count()) +
                                           " s for groups of " + part.uuid + ": " + for_what);
     };
-    const state::Taken taken = groups->take(layout_of(part, driver), ask(part), patience);
+    const state::Taken taken = groups->take(layout_of(part, driver), asked, patience);
     switch (taken.outcome) {
         case state::Taken::Outcome::kTaken:
             return part.need.whole ? std::vector<unsigned>{} : numbers_of(taken.groups);

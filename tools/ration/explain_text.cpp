@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include "shim/cuda/choose.h"
 #include "tools/ration/amd_explanation.h"
 #include "tools/ration/explanation.h"
 #include "tools/ration/records.h"
@@ -94,24 +95,31 @@ std::string edit_of(const cuda::Plan& plan, const char* name) {
 }
 
 // Why this mechanism, for a plan that can be carried out.
-std::string mechanism_why(const cuda::Plan& plan) {
+std::string mechanism_why(const Explanation& explanation) {
+    const cuda::Plan& plan = explanation.ruling.plan;
+    const std::string why = cuda::choose_mechanism(explanation.decision.partition).why;
+    const std::string pipe = edit_of(plan, cuda::kMpsPipeVariable);
+    const std::string daemon = pipe.empty() ? "a daemon answers" : "a daemon answers at " + pipe;
     switch (plan.applied) {
         case cuda::Applied::kMps:
-            return "mps: a daemon answers at " + edit_of(plan, cuda::kMpsPipeVariable);
+            return "mps: " + why + "; " + daemon;
         case cuda::Applied::kMig:
-            return "mig: the policy names an instance";
+            return "mig: " + why;
         case cuda::Applied::kGreen:
-            return plan.green->served ? "green: groups of SMs, beside others through MPS"
-                                      : "green: groups of SMs, and no MPS daemon: processes take "
-                                        "turns";
+            return "green: " + why + "; " +
+                   (plan.green->served
+                        ? daemon
+                        : "no MPS daemon answers, so processes take turns on the GPU");
         case cuda::Applied::kNone:
             break;
     }
-    return "none: neither SMs nor memory are limited";
+    return plan.counted ? "none: " + why + "; ration counts the memory"
+                        : "none: neither SMs nor memory are limited";
 }
 
-std::string plan_text(const cuda::Plan& plan) {
-    std::string text = line("mechanism", mechanism_why(plan));
+std::string plan_text(const Explanation& explanation) {
+    const cuda::Plan& plan = explanation.ruling.plan;
+    std::string text = line("mechanism", mechanism_why(explanation));
     for (const host::Edits& edits : {plan.temporary, plan.lasting}) {
         for (const host::Edit& edit : edits) {
             text += line("driver sees", edit.name + "=" + edit.value);
@@ -187,7 +195,7 @@ std::string explanation_text(const Explanation& explanation) {
         }
     }
     if (explanation.prediction) {
-        text += plan_text(explanation.ruling.plan);
+        text += plan_text(explanation);
     }
     if (explanation.amd) {
         text += amd_explanation_text(amd_explanation(explanation.amd_ruling));

@@ -1,14 +1,22 @@
 #include "tools/ration/explanation.h"
 
+#include <chrono>
+#include <memory>
+#include <nlohmann/json.hpp>
+
 #include "shim/cuda/visible.h"
 #include "tools/ration/amd_explanation.h"
+#include "tools/ration/driver_probe.h"
 #include "tools/ration/failure.h"
+#include "tools/ration/groups.h"
 #include "tools/ration/program.h"
 #include "tools/ration/runtime.h"
 #include "tools/ration/subjects.h"
 
 namespace ration::tool {
 namespace {
+
+constexpr std::chrono::seconds kDriverLimit{30};
 
 Json describe_subject(const policy::Subject& subject) {
     return {{"exe", subject.exe()},
@@ -27,6 +35,34 @@ cuda::Surroundings surroundings_of(const policy::Environment& environment) {
                 return cuda::probe_pipes(environment(cuda::kMpsPipeVariable),
                                          runtime_directory(false));
             }};
+}
+
+// The driver is asked once, and only for a plan of groups of SMs.
+GroupFacts group_facts() {
+    const auto driver = std::make_shared<Json>();
+    const auto layout = [driver](
+                            const std::string& uuid,
+                            policy::SmGranularity granularity) -> cuda::Or<cuda::green::Layout> {
+        if (driver->is_null()) {
+            *driver = probe_driver(kDriverLimit);
+        }
+        for (const Json& device : (*driver)["devices"]) {
+            if (device.value("uuid", std::string()) != uuid) {
+                continue;
+            }
+            if (auto found = layout_of(device, granularity)) {
+                return *found;
+            }
+            return cuda::Refusal{{}, groups_text(device["groups"])};
+        }
+        const Json& problem = (*driver)["problem"];
+        return cuda::Refusal{{},
+                             "how the driver divides " + uuid + " is not known: " +
+                                 (problem.is_string() ? problem.get<std::string>()
+                                                      : "it does not show this device here") +
+                                 "; see `ration doctor`"};
+    };
+    return {layout, holders_of};
 }
 
 void add(std::vector<std::string>& to, const std::vector<std::string>& notes) {
@@ -70,7 +106,8 @@ Explanation explain_subject(const policy::Subject& subject,
     add(result.notes, result.ruling.plan.notes);
     if (result.ruling.kind == engine::Ruling::Kind::kConfined) {
         result.prediction = predict(result.ruling.plan, surroundings.inventory(true),
-                                    environment(cuda::kVisibleVariable));
+                                    environment(cuda::kVisibleVariable), group_facts());
+        add(result.notes, result.prediction->notes);
     }
     return result;
 }

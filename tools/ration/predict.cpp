@@ -56,23 +56,11 @@ std::uint64_t counted_memory(const Goal& goal, const cuda::Plan& plan,
     return cuda::mebibytes(plan.counted->memory, total).value_or(0);
 }
 
-// At most so many: what the driver makes groups of is not known before it runs.
-unsigned granted_of(const cuda::Plan& plan, std::size_t device, unsigned total) {
-    if (plan.applied == cuda::Applied::kMps && plan.percent) {
-        return policy::granted_units(*plan.percent, total, policy::kMpsGranularity);
-    }
-    if (!plan.green || plan.green->wishes.empty()) return total;
-    const auto& wishes = plan.green->wishes;
-    const cuda::green::Wish& wish = wishes[std::min(device, wishes.size() - 1)];
-    if (wish.sm) return std::min(*wish.sm, total);
-    constexpr double kWhole = 100;
-    return wish.share ? static_cast<unsigned>(*wish.share * total / kWhole) : total;
-}
-
 }  // namespace
 
 Prediction predict(const cuda::Plan& plan, const cuda::Inventory& inventory,
-                   const std::optional<std::string>& visible) {
+                   const std::optional<std::string>& visible, const GroupFacts& facts) {
+    Prediction prediction;
     cuda::Grant grant;
     grant.asked = plan.asked;
     grant.mechanism = cuda::name(plan.applied);
@@ -80,16 +68,23 @@ Prediction predict(const cuda::Plan& plan, const cuda::Inventory& inventory,
     grant.counted = plan.counted.has_value();
     grant.notes = plan.notes;
     for (const Goal& goal : plan.goals.empty() ? visible_goals(inventory, visible) : plan.goals) {
-        cuda::DeviceGrant device{goal.uuid, 0, total_of(goal, inventory), goal.memory};
+        cuda::DeviceGrant device{goal.uuid, 0, total_of(goal, inventory), goal.memory, {}};
         if (plan.counted) device.memory = counted_memory(goal, plan, inventory);
-        device.granted = granted_of(plan, grant.devices.size(), device.total);
+        device.granted =
+            plan.applied == cuda::Applied::kMps && plan.percent
+                ? policy::granted_units(*plan.percent, device.total, policy::kMpsGranularity)
+                : device.total;
+        if (plan.green) {
+            const auto groups =
+                predict_groups(*plan.green, grant.devices.size(), device, facts, prediction.notes);
+            if (const cuda::Refusal* refusal = cuda::refusal_of(groups)) {
+                prediction.refusal = refusal->line;
+                return prediction;
+            }
+            device = std::get<cuda::DeviceGrant>(groups);
+        }
         grant.devices.push_back(device);
     }
-    if (plan.green) {
-        grant.notes.emplace_back(
-            "the driver divides SMs into groups when the process starts: it gets as many as fit");
-    }
-    Prediction prediction;
     if (const auto refusal = cuda::admit(plan, grant.devices)) {
         prediction.refusal = refusal->line;
     }

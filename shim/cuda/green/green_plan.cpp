@@ -14,6 +14,7 @@ GreenPlan green_plan(const policy::Partition& partition) {
     plan.exclusive = partition.exclusive;
     plan.wait = partition.wait;
     plan.scope = partition.scope;
+    plan.cgroup = partition.scope_cgroup;
     plan.slot = partition.name;
     plan.own_contexts = partition.own_contexts;
     return plan;

@@ -19,7 +19,8 @@ struct GreenPlan {
     bool exclusive = false;        // groups that no other live partition has
     std::chrono::seconds wait{0};  // for them
     policy::Scope scope = policy::Scope::kProcess;
-    std::string slot;  // the partition's name, by which a scope of slots is known
+    std::string cgroup;  // of a scope of cgroups
+    std::string slot;    // the partition's name, by which a scope of slots is known
     policy::OwnContexts own_contexts = policy::OwnContexts::kRefuse;
 };
 

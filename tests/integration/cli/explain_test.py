@@ -60,6 +60,42 @@ class Explain(support.Case):
             sms = json.loads(self.ration("run", "--share", share, "--", PROGRAM))["sms"]
             self.assertTrue(told.startswith(f"{sms} of 132"), (share, told, sms))
 
+    def test_mechanism_and_why(self):
+        def mechanism(*options):
+            printed = self.ration("explain", *options, "--", PROGRAM)
+            return next(line for line in printed.splitlines() if line.startswith("mechanism"))
+
+        self.assertIn("none: an MPS daemon, where one answers", mechanism("--memory", "1GiB"))
+        self.assertIn("; ration counts the memory", mechanism("--memory", "1GiB", "--scope", "user"))
+        self.assertIn("none: neither SMs nor memory", mechanism("--device", "0"))
+        self.daemon()
+        self.assertIn("mps: a share alone is an MPS percentage; a daemon", mechanism("--share", "25%"))
+
+    def test_groups_of_sms(self):
+        def last(*options, code=0):
+            printed = self.ration("explain", *options, "--", PROGRAM, code=code)
+            return printed, printed.splitlines()[-1]
+
+        self.assertIn("ration mps ensure", last("--share", "50%", "--exclusive", code=1)[1])
+        printed, line = last("--share", "25%", "--green")
+        self.assertEqual(
+            line, "predicted: asked 25 %, granted 32 of 132 SMs (24.2 %), green, concurrent: no"
+        )
+        self.assertIn(
+            'mechanism   green: mechanism = "green" is written; no MPS daemon answers', printed
+        )
+        self.daemon()
+        printed, line = last("--share", "50%", "--exclusive")
+        self.assertIn("mechanism   green: exclusive hands out groups of SMs; a daemon", printed)
+        self.assertIn("other MPS clients", printed)
+        self.assertIn("64 of 132 SMs (48.5 %), green, concurrent: yes", line)
+        self.assertIn("24 of 132 SMs (18.2 %), groups 0-1,7, green", last("--sm-groups", "7,0-1")[1])
+        printed, line = last("--sm", "6", "--granularity", "fine")
+        self.assertIn("NCCL", printed)
+        self.assertIn("granted 6 of 132 SMs", line)
+        self.assertIn('granularity = "fine"', last("--share", "5%", "--green", code=1)[1])
+        self.assertIn("there is no group 15", last("--sm-groups", "15", code=1)[1])
+
     def test_script_is_seen_through_its_interpreter(self):
         self.daemon()
         script = self.write("job.sh", "#!/bin/sh\n", 0o755)
