@@ -7,6 +7,15 @@
 #include "shim/host/undisturbed_lock.h"
 
 namespace ration::amd {
+namespace {
+
+// From what is counted to what the kernel made of it.
+struct Undisturbed {
+    const host::HeldSignals held{host::HeldSignals::Which::kHandled};
+    const host::Uncancelled uncancelled;
+};
+
+}  // namespace
 
 std::uint64_t Quota::in_pages(std::uint64_t bytes) const {
     return bytes > UINT64_MAX - page_ ? bytes : (bytes + page_ - 1) / page_ * page_;
@@ -14,23 +23,24 @@ std::uint64_t Quota::in_pages(std::uint64_t bytes) const {
 
 bool Quota::reserve(const Block& block) {
     const host::UndisturbedLock lock(mutex_);
-    const auto limit = limits_.find(block.gpu_id);
-    if (limit == limits_.end()) return true;
     std::uint64_t& used = used_[block.gpu_id];
-    if (block.bytes > limit->second - used) return false;
+    if (block.bytes > limits_.at(block.gpu_id) - used) return false;
     used += block.bytes;
     return true;
 }
 
 void Quota::release(const Block& block) {
     const host::UndisturbedLock lock(mutex_);
-    if (limits_.contains(block.gpu_id)) used_[block.gpu_id] -= block.bytes;
+    used_[block.gpu_id] -= block.bytes;
 }
 
 int Quota::allocate(const kfd::Call& call) {
     const auto& request = call.as<kfd_ioctl_alloc_memory_of_gpu_args>();
-    if ((request.flags & KFD_IOC_ALLOC_MEM_FLAGS_VRAM) == 0) return kfd::pass(real_, call);
+    const bool is_counted = (request.flags & KFD_IOC_ALLOC_MEM_FLAGS_VRAM) != 0 &&
+                            limits_.find(request.gpu_id) != limits_.end();
+    if (!is_counted) return kfd::pass(real_, call);
     const Block block{request.gpu_id, in_pages(request.size)};
+    const Undisturbed undisturbed;
     if (!reserve(block)) {
         errno = ENOMEM;
         return -1;
@@ -47,10 +57,17 @@ int Quota::allocate(const kfd::Call& call) {
     return result;
 }
 
+bool Quota::knows(std::uint64_t handle) const {
+    const host::UndisturbedLock lock(mutex_);
+    return blocks_.contains(handle);
+}
+
 // What is remembered of a handle goes first: as soon as the kernel has freed it, another thread's
 // allocation may get the same one.
 int Quota::free(const kfd::Call& call) {
     const std::uint64_t handle = call.as<kfd_ioctl_free_memory_of_gpu_args>().handle;
+    if (!knows(handle)) return kfd::pass(real_, call);
+    const Undisturbed undisturbed;
     std::map<std::uint64_t, Block>::node_type block;
     {
         const host::UndisturbedLock lock(mutex_);

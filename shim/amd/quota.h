@@ -12,7 +12,9 @@ namespace ration::amd {
 // Counts what the kernel has allocated of the GPUs' own memory (the VRAM flag; host memory and
 // doorbells pass), and answers ENOMEM, as a full GPU does, before more than the quota is allocated.
 // No lock is held across the kernel's calls: an allocation may have to wait until another
-// process's memory has been moved out.
+// process's memory has been moved out. Meanwhile the thread is not cancelled, and its signal
+// handlers wait: what they left by longjmp would be counted for ever. An interrupt that nothing
+// handles still ends the program.
 class Quota {
   public:
     using Limits = std::map<std::uint32_t, std::uint64_t>;  // bytes by KFD id
@@ -40,6 +42,7 @@ class Quota {
     };
 
     std::uint64_t in_pages(std::uint64_t bytes) const;
+    bool knows(std::uint64_t handle) const;
     bool reserve(const Block& block);
     void release(const Block& block);
 

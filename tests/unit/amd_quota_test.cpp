@@ -1,5 +1,9 @@
 #include <gmock/gmock.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 
+#include <functional>
 #include <thread>
 
 #include "shim/amd/quota.h"
@@ -119,6 +123,38 @@ TEST_F(QuotaTest, KeepsTheSecondBlockOfAHandle) {
     EXPECT_EQ(quota_.left(kGpu), 8 * kMiB);
     EXPECT_EQ(free(1), 0);
     EXPECT_EQ(quota_.left(kGpu), 10 * kMiB);
+}
+
+volatile sig_atomic_t handled = 0;
+
+// A handler that left by longjmp, or a cancellation, would leave memory counted that nobody has.
+TEST_F(QuotaTest, NothingComesBetweenTheKernelAndTheCount) {
+    bool early = false;
+    bool interruptible = true;
+    int cancelling = PTHREAD_CANCEL_ENABLE;
+    kernel_.fails = [&](unsigned) {
+        raise(SIGUSR1);
+        early = early || handled != 0;
+        sigset_t held{};
+        pthread_sigmask(SIG_BLOCK, nullptr, &held);
+        interruptible = interruptible && sigismember(&held, SIGINT) == 0;
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+        return 0;
+    };
+    signal(SIGUSR1, [](int) { handled = 1; });
+    const auto waits = [&](const std::function<void()>& work) {
+        handled = 0;
+        early = false;
+        work();
+        poll(nullptr, 0, 0);  // ThreadSanitizer runs handlers at the next call that it knows
+        return !early && handled == 1 && cancelling == PTHREAD_CANCEL_DISABLE;
+    };
+    EXPECT_TRUE(waits([&] { EXPECT_EQ(allocate(6 * kMiB), 1); }));
+    EXPECT_TRUE(waits([&] { EXPECT_EQ(free(1), 0); }));
+    EXPECT_TRUE(interruptible) << "by what nothing handles";
+    EXPECT_FALSE(waits([&] { allocate(6 * kMiB, KFD_IOC_ALLOC_MEM_FLAGS_GTT); })) << "not counted";
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, nullptr);
+    signal(SIGUSR1, SIG_DFL);
 }
 
 // Handles are used again at once.
