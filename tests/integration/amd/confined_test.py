@@ -82,6 +82,9 @@ class Confined(unittest.TestCase):
 
     def test_a_share_holds_where_the_program_changes_its_list_of_devices(self):
         with Node("mi210,navi21", ROCR_VISIBLE_DEVICES="0") as node:
+            # 6.4.3's second hsa_init fails over the simulated kernel, with the same list too.
+            if support.OTHER_ROCM and node.run("hsa_queues", "--then", "1").code != 0:
+                self.skipTest("the other ROCr cannot be initialised twice, bare neither")
             node.partition(SHARE)
             run = node.run("hsa_queues", "--then", "1")
         self.works(run)
@@ -221,7 +224,7 @@ class Confined(unittest.TestCase):
             self.assertEqual([device["pci"] for device in run.report["devices"]],
                              ["0000:11:00.0", "0000:10:00.0"])
             # On the other one a queue is tried, beside which ROCr has one of its own.
-            self.assertEqual({queue.gpu for queue in run.queues if queue.dispatches}, {0})
+            self.assertEqual([queue.tried for queue in run.queues if queue.gpu == 1], [False, True])
 
     def test_a_stream_is_told_of_its_own_device(self):
         with Node("mi210,navi21") as node:
