@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <numeric>
 
@@ -193,6 +194,10 @@ std::optional<unsigned> claim_slot(int fd, const Identity& self, const std::vect
                                    std::string& why) {
     const auto index = std::make_unique<Index>();
     std::array<std::uint16_t, kSlotCount> order;
+    // A heap, since the first is mostly free.
+    const auto is_later = [&](std::uint16_t a, std::uint16_t b) {
+        return (*index)[a] != (*index)[b] ? (*index)[a] > (*index)[b] : a > b;
+    };
     constexpr int kRounds = 64;
     for (int round = 0; round < kRounds; ++round) {
         if (!read_all(fd, index->data(), sizeof(Index), kIndexOffset)) {
@@ -200,11 +205,11 @@ std::optional<unsigned> claim_slot(int fd, const Identity& self, const std::vect
             return std::nullopt;
         }
         std::iota(order.begin(), order.end(), std::uint16_t{0});
-        std::sort(order.begin(), order.end(), [&](std::uint16_t a, std::uint16_t b) {
-            return (*index)[a] != (*index)[b] ? (*index)[a] < (*index)[b] : a < b;
-        });
+        std::make_heap(order.begin(), order.end(), is_later);
         bool changed = false;
-        for (const unsigned slot : order) {
+        for (auto end = order.end(); end != order.begin(); --end) {
+            std::pop_heap(order.begin(), end, is_later);
+            const unsigned slot = *std::prev(end);
             if (std::count(held.begin(), held.end(), slot) != 0) continue;
             const Try result = try_slot(fd, slot, (*index)[slot], self);
             if (result == Try::kTaken) return slot;
