@@ -222,7 +222,7 @@ def hip_stream(bench):
                                RATION_POLICY=policy_file)
     # Where its memory happens to lie makes one process faster than the next, with ration or without: hence
     # many, and a second one that is bare, to see what that makes.
-    rounds = [streams_by_turns(bench, [bare, bare, ration]) for _ in range(bench.times(60, 2))]
+    rounds = [streams_by_turns(bench, [bare, bare, ration]) for _ in range(bench.times(60, 1))]
     bare, again, added = (statistics.median(column) for column in zip(*rounds))
     return {"what": "hipStreamCreate with a queue", "unit": "us", "bare": bare, "ration": bare + added,
             "added": added,
