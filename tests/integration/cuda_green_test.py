@@ -1,0 +1,211 @@
+"""Programs under mechanism = "green" on the simulated node: the conformance programs see what they see bare, and
+what a policy asks for is had or refused with what is possible.
+
+Arguments: build folder, source folder.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+import cuda_confine_test as confine
+from cuda_confine_test import DRIVER, Node, rule
+
+BUILD, SOURCE = pathlib.Path(), pathlib.Path()
+GREEN = 'mechanism = "green"\n'
+
+# What is not as bare, and why. A test that is here and passes all the same is a mistake too.
+PERCENTAGE = "asks for an MPS percentage itself: no driver divides the SMs of such a client"
+OWN_CONTEXT = "makes contexts of its own: without MPS nothing confines them"
+NUMBERS = "knows the numbers of a part with 132 SMs only, and is told of 32"
+DIFFERENT = {
+    "visible": {"Visible.AUuidThatIsNotThereOrNotWrittenSoNamesNothing": (
+        "FAILED", "a MIG instance in CUDA_VISIBLE_DEVICES is refused before the driver finds none")},
+    "memory": {"Limit.CountsTheContextItselfWhichIsSmallerOnFewerSms": ("FAILED", PERCENTAGE),
+               "Limit.WorksBesideAPercentageAndAVisibleDeviceByUuid": ("FAILED", PERCENTAGE),
+               "Limit.SmallerThanTheContextFailsThere": ("SKIPPED", NUMBERS)},
+    "allocation": {"Pools.AndMappedMemoryOutliveTheContextTheyWereAskedForIn": ("FAILED", OWN_CONTEXT)},
+}
+PROGRAMS = ("init", "procaddress", "visible", "streams", "per_thread_stream", "events", "capture",
+            "memory", "allocation")
+
+
+def outcomes(program, **variables):
+    """What became of each test of a conformance program: OK, FAILED or SKIPPED."""
+    environment = {"PATH": f"{BUILD}/sim/bin:{os.environ['PATH']}", "LD_LIBRARY_PATH": f"{BUILD}/sim",
+                   **variables}
+    done = subprocess.run([BUILD / f"gpu/{program}_test", "--gtest_color=no"], env=environment,
+                          capture_output=True, text=True, timeout=100)
+    found = {}
+    for line in done.stdout.splitlines():
+        ended = re.fullmatch(r"\[ +(OK|FAILED|SKIPPED) +\] ([^ ,]+).* \(\d+ ms\)", line)
+        if ended:
+            found[ended[2]] = ended[1]
+    return found
+
+
+class Unmodified(unittest.TestCase):
+    def test_programs_see_what_they_see_bare(self):
+        with Node(daemon=False) as node:
+            node.policy(rule(GREEN + 'share = "25%"'))
+            confined = {"LD_PRELOAD": str(BUILD / "libration.so"),
+                        "RATION_POLICY": node.environment["RATION_POLICY"],
+                        "RATION_RUNTIME_DIR": node.environment["RATION_RUNTIME_DIR"]}
+            for program in PROGRAMS:
+                with self.subTest(program):
+                    bare = outcomes(program)
+                    self.assertTrue(bare)
+                    self.assertNotIn("FAILED", bare.values())
+                    different = {name: state for name, (state, _) in DIFFERENT.get(program, {}).items()}
+                    expected = {**bare, **different}
+                    self.assertEqual(outcomes(program, **confined), expected)
+
+
+class Share(unittest.TestCase):
+    def sms(self, partition, **variables):
+        with Node(daemon=False) as node:
+            node.policy(rule(GREEN + partition))
+            report, said = node.run(**variables)
+            self.assertEqual(said, "")
+            return report["sms"], node.records()[0]
+
+    def test_rounds_down_to_groups_and_records_them(self):
+        for partition, sms, groups in (
+                ('share = "25%"', 32, "32 of 132 SMs (24.2 %), groups 0-3"),
+                ("sm = 20", 16, "16 of 132 SMs (12.1 %), groups 0-1"),
+                ('sm_groups = "2-3,7"', 24, "24 of 132 SMs (18.2 %), groups 2-3,7"),
+                ('share = "25%"\ngranularity = "fine"', 32, "32 of 132 SMs (24.2 %), groups 0-15"),
+                ('share = "100%"', 132, "132 of 132 SMs (100.0 %)")):
+            with self.subTest(partition):
+                told, record = self.sms(partition)
+                self.assertEqual((told, record["granted"]), (sms, groups))
+                self.assertEqual((record["mechanism"], record["concurrent"]), ("green", False))
+
+    def test_every_route_is_confined_and_an_mps_daemon_makes_it_concurrent(self):
+        with Node() as node:
+            node.policy(rule(GREEN + 'share = "25%"'))
+            for route in confine.ROUTES:
+                report, said = node.run(route)
+                self.assertEqual((report.get("sms"), said), (32, ""), f"{route}: {report} {said}")
+            self.assertEqual({record["concurrent"] for record in node.records()}, {True})
+
+    def test_devices_have_shares_of_their_own(self):
+        code = DRIVER + """
+cuda.cuInit(0)
+for device in (0, 1):
+    sms = ctypes.c_int()
+    cuda.cuDeviceGetAttribute(ctypes.byref(sms), 16, device)
+    print(sms.value)
+"""
+        with Node(gpus="h100,h100", daemon=False) as node:
+            node.policy(rule(GREEN + 'device_share = { 0 = "25%", 1 = "50%" }'))
+            done = node.python(code)
+            self.assertEqual((done.stdout.split(), done.stderr), (["32", "64"], ""))
+
+
+# A process that has its home and stays until its input ends.
+HOLDER = DRIVER + """
+import sys
+context = ctypes.c_void_p()
+code = cuda.cuInit(0) or cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0) or cuda.cuCtxSetCurrent(context)
+print(code, flush=True)
+sys.stdin.read()
+"""
+
+
+class Exclusive(unittest.TestCase):
+    def test_partitions_do_not_overlap_and_the_last_is_refused(self):
+        with Node() as node:
+            node.policy(rule('share = "45%"\nexclusive = true'))
+            environment = {**node.environment, "LD_PRELOAD": str(BUILD / "libration.so")}
+            held = []
+            try:
+                for _ in range(3):
+                    held.append(subprocess.Popen([sys.executable, "-c", HOLDER], env=environment, text=True,
+                                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                                 stderr=subprocess.PIPE))
+                    self.assertIn(held[-1].stdout.readline().strip(), ("0", "800"))
+                granted = [record["granted"].split(", ")[-1] for record in node.records()
+                           if record["state"] == "granted"]
+                self.assertEqual(sorted(granted), ["groups 0-6", "groups 7-13"])
+                said = held[2].communicate(timeout=20)[1]
+                self.assertIn("not enough groups of GPU-1a000000", said)
+                self.assertIn("set wait in the policy", said)
+            finally:
+                for process in held:
+                    process.kill()
+                    process.communicate()
+            report, said = node.run()
+            self.assertEqual((report.get("sms"), said), (56, ""), "the groups came back")
+
+
+class Refusals(unittest.TestCase):
+    def refused(self, partition, driver="", **variables):
+        with Node(daemon=False, driver=driver) as node:
+            node.policy(rule(partition))
+            _, said = node.run(**variables)
+            self.assertEqual(len(said.splitlines()), 1, said)
+            return said
+
+    def test_each_says_what_is_possible_here(self):
+        for partition, driver, words in (
+                ('share = "3%"', "", ("one group of 8 SMs (6.1 %)", 'granularity = "fine"')),
+                ("sm = 133", "", ("132 SMs", "ask for 132 at most")),
+                ('sm_groups = "15"', "", ("no group 15", "15 groups of 8 SMs", "from 0 to 14")),
+                ('share = "25%"', "12.2", ("CUDA 12.4 or newer", "CUDA 12.2", '"mps"'))):
+            with self.subTest(partition + driver):
+                said = self.refused(GREEN + partition, driver)
+                for word in words:
+                    self.assertIn(word, said)
+
+    def test_a_percentage_of_the_daemon(self):
+        with Node() as node:
+            node.policy(rule(GREEN + 'share = "25%"'))
+            node.control(text="set_default_active_thread_percentage 50\n")
+            _, said = node.run()
+            self.assertIn("does not divide the SMs of GPU-1a000000", said)
+            self.assertIn("percentage", said)
+
+
+OWN_CONTEXTS = DRIVER + """
+cuda.cuInit(0)
+context, current = ctypes.c_void_p(), ctypes.c_void_p()
+print(cuda.cuCtxCreate_v2(ctypes.byref(context), 0, 0))
+cuda.cuCtxGetCurrent(ctypes.byref(current))
+print(current.value == context.value, context.value is not None)
+sms = (ctypes.c_int * 2)()
+print(cuda.cuCtxGetExecAffinity(sms, 0), sms[1])
+print(cuda.cuCtxDestroy_v2(context))
+cuda.cuCtxGetCurrent(ctypes.byref(current))
+print(current.value)
+"""
+
+
+class OwnContexts(unittest.TestCase):
+    def run_it(self, partition, daemon):
+        with Node(daemon=daemon) as node:
+            node.policy(rule(GREEN + 'share = "25%"\n' + partition))
+            done = node.python(OWN_CONTEXTS)
+            return done.stdout.splitlines(), done.stderr
+
+    def test_are_refused_without_mps(self):
+        printed, said = self.run_it("", daemon=False)
+        self.assertEqual(printed[0], "800")
+        self.assertIn('own_contexts = "primary"', said)
+        self.assertEqual(len(said.splitlines()), 1)
+
+    def test_are_the_primary_if_the_policy_says_so(self):
+        self.assertEqual(self.run_it('own_contexts = "primary"', daemon=False),
+                         (["0", "True True", "0 32", "0", "None"], ""))
+
+    def test_are_counted_under_mps(self):
+        self.assertEqual(self.run_it("", daemon=True), (["0", "True True", "0 32", "0", "None"], ""))
+
+
+if __name__ == "__main__":
+    BUILD, SOURCE = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+    confine.BUILD, confine.SOURCE = BUILD, SOURCE
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
