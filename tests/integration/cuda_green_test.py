@@ -29,7 +29,7 @@ DIFFERENT = {
                "Limit.SmallerThanTheContextFailsThere": ("SKIPPED", NUMBERS)},
     "allocation": {"Pools.AndMappedMemoryOutliveTheContextTheyWereAskedForIn": ("FAILED", OWN_CONTEXT)},
 }
-PROGRAMS = ("init", "procaddress", "visible", "streams", "per_thread_stream", "events", "capture",
+PROGRAMS = ("init", "procaddress", "visible", "contexts", "streams", "per_thread_stream", "events", "capture",
             "memory", "allocation")
 
 

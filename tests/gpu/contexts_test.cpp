@@ -1,0 +1,178 @@
+// What a program is told of its contexts: the same whether it has the whole device or a part of it.
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "tests/gpu/support/inspect.h"
+
+namespace gpu {
+namespace {
+
+class Contexts : public testing::Test {
+  protected:
+    // With the primary context of device 0 retained once and current.
+    static Report ask(
+        const std::function<void(Cuda& cuda, CUcontext primary, Report& found)>& work) {
+        return in_child({}, [&work](Cuda& cuda, Report& found) {
+            cuda.cuInit(0);
+            CUcontext primary{};
+            cuda.cuDevicePrimaryCtxRetain(&primary, 0);
+            cuda.cuCtxSetCurrent(primary);
+            work(cuda, primary, found);
+        });
+    }
+
+    static CUcontext current(Cuda& cuda) {
+        CUcontext context{};
+        cuda.cuCtxGetCurrent(&context);
+        return context;
+    }
+
+    static int active(Cuda& cuda) {
+        unsigned flags = 0;
+        int active = -1;
+        cuda.cuDevicePrimaryCtxGetState(0, &flags, &active);
+        return active;
+    }
+};
+
+TEST_F(Contexts, TheOneThatWasMadeCurrentIsCurrent) {
+    const Report report = ask([](Cuda& cuda, CUcontext primary, Report& found) {
+        found.set("set", current(cuda) == primary);
+        cuda.cuCtxSetCurrent(nullptr);
+        found.set("none", current(cuda) == nullptr);
+        found.set("push", cuda.cuCtxPushCurrent_v2(primary));
+        found.set("pushed", current(cuda) == primary);
+        CUcontext popped{};
+        found.set("pop", cuda.cuCtxPopCurrent_v2(&popped));
+        found.set("popped", popped == primary);
+        found.set("none again", current(cuda) == nullptr);
+        std::thread([&] {
+            found.set("other thread", current(cuda) == nullptr);
+            cuda.cuCtxSetCurrent(primary);
+            found.set("there too", current(cuda) == primary);
+        }).join();
+    });
+    for (const char* name :
+         {"set", "none", "pushed", "popped", "none again", "other thread", "there too"}) {
+        EXPECT_TRUE(report[name]) << name;
+    }
+    EXPECT_EQ(report["push"], CUDA_SUCCESS);
+    EXPECT_EQ(report["pop"], CUDA_SUCCESS);
+}
+
+TEST_F(Contexts, ThePrimaryIsOneHandleForAll) {
+    const Report report = ask([](Cuda& cuda, CUcontext primary, Report& found) {
+        CUcontext again{};
+        cuda.cuDevicePrimaryCtxRetain(&again, 0);
+        found.set("same", again == primary);
+        CUstream stream{};
+        CUcontext of_stream{};
+        cuda.cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING);
+        cuda.cuStreamGetCtx(stream, &of_stream);
+        found.set("stream", of_stream == primary);
+        cuda.cuStreamGetCtx(nullptr, &of_stream);
+        found.set("null stream", of_stream == primary);
+    });
+    EXPECT_TRUE(report["same"]);
+    EXPECT_TRUE(report["stream"]);
+    EXPECT_TRUE(report["null stream"]);
+}
+
+TEST_F(Contexts, CountsOfSmsAgreeWithWhereKernelsRun) {
+    const Report report = ask([](Cuda& cuda, CUcontext primary, Report& found) {
+        int told = 0;
+        cuda.cuDeviceGetAttribute(&told, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, 0);
+        found.set("told", told);
+        found.set("null stream", distinct_sms(cuda));
+        CUstream stream{};
+        cuda.cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING);
+        found.set("stream", static_cast<long long>(sms_of(cuda, stream).count()));
+        CUexecAffinityParam affinity{};
+        found.set("affinity result",
+                  cuda.cuCtxGetExecAffinity(&affinity, CU_EXEC_AFFINITY_TYPE_SM_COUNT));
+        found.set("affinity", affinity.param.smCount.val);
+        SmProbe probe(cuda);
+        found.set("cooperative", probe.launch_cooperatively(nullptr, told));
+        found.set("too many", probe.launch_cooperatively(nullptr, told, 1));
+        cuda.cuCtxSynchronize();
+        if (cuda.cuCtxGetDevResource == nullptr) return;
+        CUdevResource of_context{};
+        CUdevResource of_device{};
+        cuda.cuCtxGetDevResource(primary, &of_context, CU_DEV_RESOURCE_TYPE_SM);
+        cuda.cuDeviceGetDevResource(0, &of_device, CU_DEV_RESOURCE_TYPE_SM);
+        found.set("context", of_context.sm.smCount);
+        found.set("device", of_device.sm.smCount);
+    });
+    for (const char* name : {"null stream", "stream", "affinity"}) {
+        EXPECT_EQ(report[name], report["told"]) << name;
+    }
+    EXPECT_EQ(report["cooperative"], CUDA_SUCCESS);
+    EXPECT_EQ(report["too many"], CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE);
+    if (report.has("context")) {
+        EXPECT_EQ(report["context"], report["told"]);
+        EXPECT_EQ(report["device"], report["told"]);
+    }
+}
+
+TEST_F(Contexts, ThePrimaryLivesAsLongAsItIsRetained) {
+    const Report report = ask([](Cuda& cuda, CUcontext primary, Report& found) {
+        CUcontext again{};
+        cuda.cuDevicePrimaryCtxRetain(&again, 0);
+        found.set("first", cuda.cuDevicePrimaryCtxRelease_v2(0));
+        found.set("lives", active(cuda));
+        found.set("second", cuda.cuDevicePrimaryCtxRelease_v2(0));
+        found.set("ended", active(cuda));
+        found.set("third", cuda.cuDevicePrimaryCtxRelease_v2(0));
+        found.set("current", current(cuda) == primary);
+        CUdeviceptr memory{};
+        found.set("useless", cuda.cuMemAlloc_v2(&memory, 4096));
+        cuda.cuDevicePrimaryCtxRetain(&again, 0);
+        cuda.cuCtxSetCurrent(again);
+        found.set("useful", cuda.cuMemAlloc_v2(&memory, 4096));
+        int told = 0;
+        cuda.cuDeviceGetAttribute(&told, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, 0);
+        found.set("confined", distinct_sms(cuda) == told);
+    });
+    EXPECT_EQ(report["first"], CUDA_SUCCESS);
+    EXPECT_EQ(report["lives"], 1);
+    EXPECT_EQ(report["second"], CUDA_SUCCESS);
+    EXPECT_EQ(report["ended"], 0);
+    EXPECT_EQ(report["third"], CUDA_ERROR_INVALID_CONTEXT);
+    EXPECT_TRUE(report["current"]);
+    EXPECT_EQ(report["useless"], CUDA_ERROR_CONTEXT_IS_DESTROYED);
+    EXPECT_EQ(report["useful"], CUDA_SUCCESS);
+    EXPECT_TRUE(report["confined"]);
+}
+
+TEST_F(Contexts, AResetEndsThePrimary) {
+    const Report report = ask([](Cuda& cuda, CUcontext, Report& found) {
+        found.set("reset", cuda.cuDevicePrimaryCtxReset_v2(0));
+        found.set("ended", active(cuda));
+        CUcontext again{};
+        cuda.cuDevicePrimaryCtxRetain(&again, 0);
+        cuda.cuCtxSetCurrent(again);
+        CUdeviceptr memory{};
+        found.set("useful", cuda.cuMemAlloc_v2(&memory, 4096));
+    });
+    EXPECT_EQ(report["reset"], CUDA_SUCCESS);
+    EXPECT_EQ(report["ended"], 0);
+    EXPECT_EQ(report["useful"], CUDA_SUCCESS);
+}
+
+TEST_F(Contexts, IdsAreThePrimarys) {
+    const Report report = ask([](Cuda& cuda, CUcontext primary, Report& found) {
+        const auto ask_id = reinterpret_cast<decltype(&::cuCtxGetId)>(cuda.symbol("cuCtxGetId"));
+        if (ask_id == nullptr) return;
+        unsigned long long by_handle = 0;
+        unsigned long long by_null = 1;
+        found.set("result", ask_id(primary, &by_handle) + ask_id(nullptr, &by_null));
+        found.set("same", by_handle == by_null);
+    });
+    if (!report.has("same")) GTEST_SKIP() << "no cuCtxGetId before CUDA 12.0";
+    EXPECT_EQ(report["result"], CUDA_SUCCESS);
+    EXPECT_TRUE(report["same"]);
+}
+
+}  // namespace
+}  // namespace gpu
