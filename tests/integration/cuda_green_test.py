@@ -94,6 +94,43 @@ class Share(unittest.TestCase):
                 self.assertEqual((report.get("sms"), said), (32, ""), f"{route}: {report} {said}")
             self.assertEqual({record["concurrent"] for record in node.records()}, {True})
 
+    def test_a_worker_forked_before_cuinit_has_streams_as_bare(self):
+        code = DRIVER + """
+context, stream, its = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_void_p()
+flags, number = ctypes.c_uint(9), ctypes.c_int()
+slow = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: gate.wait())
+own = ctypes.c_void_p(2)  # CU_STREAM_PER_THREAD
+import threading
+gate = threading.Event()
+cuda.cuCtxGetCurrent(ctypes.byref(context))  # the first call, and the decision
+child = os.fork()
+if child == 0:
+    cuda.cuInit(0)
+    cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0)
+    cuda.cuCtxSetCurrent(context)
+    cuda.cuDeviceGetAttribute(ctypes.byref(number), 16, 0)
+    print("sms", number.value)
+    cuda.cuStreamCreate(ctypes.byref(stream), 0)
+    cuda.cuStreamGetFlags(stream, ctypes.byref(flags))
+    cuda.cuStreamGetCtx(stream, ctypes.byref(its))
+    print("flags", flags.value, "primary", its.value == context.value, "own", cuda.cuStreamQuery(own))
+    event = ctypes.c_void_p()
+    cuda.cuEventCreate(ctypes.byref(event), 0)
+    cuda.cuLaunchHostFunc(None, slow, None)
+    cuda.cuEventRecord(event, stream)
+    print("after null", cuda.cuStreamQuery(stream), flush=True)
+    gate.set()
+    cuda.cuCtxSynchronize()
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+        with Node(daemon=False) as node:
+            node.policy(rule(GREEN + 'share = "25%"'))
+            bare = node.python(code, LD_PRELOAD="").stdout
+            confined = node.python(code)
+            self.assertIn("flags 0 primary True own 0\nafter null 600\n", bare)
+            self.assertEqual((confined.stdout, confined.stderr), (bare.replace("sms 132", "sms 32"), ""))
+
     def test_devices_have_shares_of_their_own(self):
         code = DRIVER + """
 cuda.cuInit(0)

@@ -44,6 +44,11 @@ void put_layer_before(gpu::Cuda& cuda) {
     };
 }
 
+void begin_with(gpu::Cuda& own) {
+    driver = &own;
+    must(begin(real_functions(), {[] { return &depth_word; }, [] { return &own_word; }}));
+}
+
 }  // namespace
 
 gpu::Cuda& bare() { return *driver; }
@@ -71,8 +76,7 @@ Report confined(const std::function<void(Lab& lab, Report& found)>& work,
     environment.insert(environment.end(), more.begin(), more.end());
     return gpu::in_child(environment, [&](gpu::Cuda& cuda, Report& found) {
         gpu::Cuda own = cuda;
-        driver = &own;
-        must(begin(real_functions(), {[] { return &depth_word; }, [] { return &own_word; }}));
+        begin_with(own);
         must(own.cuInit(0) == CUDA_SUCCESS);
         first = make_home(0);
         put_layer_before(cuda);
@@ -80,6 +84,15 @@ Report confined(const std::function<void(Lab& lab, Report& found)>& work,
         work(lab, found);
         own.cuCtxSetCurrent(first.primary);
         own.cuCtxSynchronize();
+    });
+}
+
+Report confined_in_child(const std::function<void()>& before,
+                         const std::function<void(Lab& lab, Report& found)>& work) {
+    return gpu::in_child(Lab::environment(), [&](gpu::Cuda& cuda, Report& found) {
+        begin_with(cuda);
+        before();
+        found = confined(work);
     });
 }
 

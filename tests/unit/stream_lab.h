@@ -23,6 +23,11 @@ auto program() {
 Report confined(const std::function<void(Lab& lab, Report& found)>& work,
                 const gpu::Environment& more = {});
 
+// The same in a child of a process in which the layer has begun, and that has not called cuInit.
+// `before` runs in the parent, just before the fork.
+Report confined_in_child(const std::function<void()>& before,
+                         const std::function<void(Lab& lab, Report& found)>& work);
+
 // The driver without the layer, in that process: its handles are the driver's own.
 gpu::Cuda& bare();
 // A home of a device, opened; what is current does not change. confined() makes device 0's.

@@ -6,7 +6,9 @@
 #include <thread>
 #include <vector>
 
+#include "shim/cuda/stream/capture.h"
 #include "shim/cuda/stream/dormancy.h"
+#include "shim/cuda/stream/thread.h"
 #include "tests/unit/stream_lab.h"
 
 namespace ration::cuda::stream {
@@ -188,6 +190,40 @@ TEST(StreamOrder, BeginsAnewWithAnotherHome) {
     });
     EXPECT_EQ(report["gone"], CUDA_ERROR_CONTEXT_IS_DESTROYED);
     EXPECT_EQ(report["own"], CUDA_SUCCESS);
+    EXPECT_TRUE(report["waits"]);
+}
+
+// Whoever forks before cuInit has children with a GPU. What the parent's other threads were inside
+// of stays as it was: here a lock, and a call that never ends.
+TEST(StreamOrder, BeginsAnewInAForkedChild) {
+    const auto leave_taken = [] {
+        std::thread([] { this_thread().calls = 1; }).join();
+        registry().lock();
+        captures = 1;
+        awake = kBlocking;
+    };
+    const Report report = confined_in_child(leave_taken, [](Lab& lab, Report& found) {
+        found.set("dormant", dormant() || awake == kUnfenced);
+        found.set("captures", captures);
+        CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+        unsigned flags = 9;
+        lab.cuda.cuStreamGetFlags(stream, &flags);
+        found.set("flags", flags);
+        CUcontext context{};
+        lab.cuda.cuStreamGetCtx(stream, &context);
+        found.set("context", context == lab.primary);
+        found.set("own", lab.write(CU_STREAM_PER_THREAD, 0, 1));
+        lab.close(nullptr);
+        lab.write(stream, 1, 1);
+        found.set("query", lab.cuda.cuStreamQuery(stream));
+        found.set("waits", lab.waits([&] { lab.cuda.cuStreamSynchronize(stream); }));
+    });
+    EXPECT_TRUE(report["dormant"]);
+    EXPECT_EQ(report["captures"], 0);
+    EXPECT_EQ(report["flags"], CU_STREAM_DEFAULT);
+    EXPECT_TRUE(report["context"]);
+    EXPECT_EQ(report["own"], CUDA_SUCCESS);
+    EXPECT_EQ(report["query"], CUDA_ERROR_NOT_READY);
     EXPECT_TRUE(report["waits"]);
 }
 

@@ -17,10 +17,6 @@
 
 namespace ration::cuda::stream {
 
-// Whether this process is the one that the layer was made ready in. A forked child of it has no GPU
-// (cuInit answers CUDA_ERROR_NOT_INITIALIZED there), and locks that nobody gives back.
-bool is_own_process();
-
 // The layer has its say in a call that is not dormant: it is the program's, and of this process.
 inline bool has_say(const Inside& inside) { return !inside.nested() && is_own_process(); }
 

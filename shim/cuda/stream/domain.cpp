@@ -77,6 +77,11 @@ Domain* domain_of(CUcontext context) {
     return nullptr;
 }
 
+void renew_domains() {
+    const unsigned known = count.load(std::memory_order_acquire);
+    for (unsigned i = 0; i < known; ++i) new (domains[i].load()) Domain;
+}
+
 Domain* current_domain() {
     CUcontext current = nullptr;
     return real.cuCtxGetCurrent(&current) == CUDA_SUCCESS ? domain_of(current) : nullptr;

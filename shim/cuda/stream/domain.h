@@ -40,6 +40,9 @@ struct Domain {
 Domain* domain_of(CUcontext context);
 Domain* current_domain();
 
+// In a forked child: there is no home, and nobody in the parent's locks.
+void renew_domains();
+
 // The domain's home is current while this lives, whatever was before.
 class InHome {
   public:

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <mutex>
+#include <new>
 
 #include "shim/cuda/stream/thread.h"
 
@@ -34,6 +35,12 @@ void ask_kernel() {
         MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
     const long has = membarrier(MEMBARRIER_CMD_QUERY);
     if (has < 0 || (has & kNeeded) != kNeeded) awake |= kUnfenced;
+}
+
+void renew_dormancy() {
+    new (&waking) std::mutex;
+    woken = false;
+    awake = 0;
 }
 
 void wake() {

@@ -15,8 +15,11 @@ inline std::atomic<std::uint32_t> awake{0};
 
 inline bool dormant() { return awake.load(std::memory_order_relaxed) == 0; }
 
-// Once, before any call.
+// Before any call, in each process.
 void ask_kernel();
+
+// In a forked child: no blocking stream was made, whoever was about to.
+void renew_dormancy();
 
 // A blocking stream is about to be used. When this returns, each call of another thread either has
 // seen kBlocking, or has enqueued what it had to.

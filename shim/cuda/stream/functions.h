@@ -6,9 +6,10 @@
 
 namespace ration::cuda::stream {
 
-// Before any of the functions is called, and before open(); once in a process, in a forked child it
-// does nothing. False, and the layer cannot be used, if the process has no thread-specific key
-// left.
+// Before any of the functions is called, and before open(). Once in a process: again it does
+// nothing, but in a forked child it begins anew, since a child may have a GPU that its parent has
+// not asked for yet. Any thread. False, and the layer cannot be used, if the process has no
+// thread-specific key left.
 bool begin(const Real& driver, const Places& places);
 
 // What is to be called in place of the driver's entry point, of the type that cuda.h gives it. It

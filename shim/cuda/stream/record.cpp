@@ -37,6 +37,11 @@ std::mutex& registry() {
     return mutex;
 }
 
+void renew_records() {
+    for (std::atomic<Record*>& bucket : buckets) bucket = nullptr;
+    new (&registry()) std::mutex;
+}
+
 Record* find_record(CUstream handle) {
     Record* each = bucket_of(handle).load(std::memory_order_acquire);
     while (each != nullptr && each->stream.load(std::memory_order_acquire) != handle) {

@@ -32,6 +32,9 @@ struct Record {
 // Guards which records there are, and whose. No call that may wait is made with it.
 std::mutex& registry();
 
+// In a forked child: there are no records. The parent's are left where they are.
+void renew_records();
+
 // Without a lock. Null if the handle names no blocking stream of a home.
 Record* find_record(CUstream handle);
 

@@ -73,7 +73,12 @@ Record* own_stream(Domain& domain, CUresult& why) {
     return own->record;
 }
 
+// In a child that has not begun, the parent may have left the registry locked.
 void give_back(Thread& thread) {
+    if (thread.stand_ins == nullptr || !is_own_process()) {
+        thread.stand_ins = nullptr;
+        return;
+    }
     const std::lock_guard lock(registry());
     while (StandIn* const each = thread.stand_ins) {
         thread.stand_ins = each->next;

@@ -30,6 +30,13 @@ struct Places {
 // False if no thread-specific key is to be had. Once in a process.
 bool set_places(const Places& places);
 
+// Whether this process is the one that the layer was made ready in. In a forked child, until
+// begin() is called there, the locks are as the parent's threads left them.
+bool is_own_process();
+
+// In a forked child: none of the threads that were inside of a call is here.
+void renew_threads();
+
 inline std::ptrdiff_t depth_distance = 0;
 inline std::ptrdiff_t word_distance = 0;
 
