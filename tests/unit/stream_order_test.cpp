@@ -131,6 +131,84 @@ TEST(StreamOrder, HoldsForStreamsThatWereDestroyedBusy) {
     EXPECT_EQ(report["again"], CUDA_SUCCESS);
 }
 
+// Events of the layer's own that there are, while real.* is set to these.
+std::atomic<int> events{0};
+void count_events() {
+    real.cuEventCreate = [](CUevent* event, unsigned flags) {
+        ++events;
+        return bare().cuEventCreate(event, flags);
+    };
+    real.cuEventDestroy_v2 = [](CUevent event) {
+        --events;
+        return bare().cuEventDestroy_v2(event);
+    };
+}
+
+unsigned long records_of(const Domain& domain) {
+    unsigned long found = 0;
+    for (const Record* each = domain.records; each != nullptr; each = each->next_in_domain) ++found;
+    return found;
+}
+
+constexpr int kRequests = 200;
+constexpr int kMostLeft = 20;
+
+// A server that makes a stream for each request, and never uses the NULL stream.
+TEST(StreamOrder, KeepsNothingOfStreamsThatWereDestroyedIdle) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        count_events();
+        for (int i = 0; i < kRequests; ++i) {
+            CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+            lab.write(stream, 0, i);
+            lab.cuda.cuStreamSynchronize(stream);
+            lab.cuda.cuStreamDestroy_v2(stream);
+        }
+        found.set("events", events);
+        found.set("records", records_of(*home().domain));
+        found.set("null", lab.write(nullptr, 0, 1));
+        found.set("left", records_of(*home().domain));
+    });
+    EXPECT_LE(report["events"], 1) << "the NULL stream's own";
+    EXPECT_LE(report["records"], kMostLeft);
+    EXPECT_EQ(report["null"], CUDA_SUCCESS);
+    EXPECT_EQ(report["left"], 0);
+}
+
+TEST(StreamOrder, DropsWhatDestroyedStreamsHaveDone) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        count_events();
+        for (int i = 0; i < kRequests; ++i) {
+            CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+            lab.close(stream);
+            lab.cuda.cuStreamDestroy_v2(stream);
+            lab.open();
+            lab.cuda.cuCtxSynchronize();
+            lab.renew();
+        }
+        found.set("events", events);
+        found.set("records", records_of(*home().domain));
+    });
+    EXPECT_GE(report["events"], 1);
+    EXPECT_LE(report["events"], kMostLeft);
+    EXPECT_LE(report["records"], kMostLeft);
+}
+
+TEST(StreamOrder, KeepsWhatManyDestroyedStreamsHaveYetToDo) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        CUstream first = lab.stream(CU_STREAM_DEFAULT);
+        lab.close(first);
+        lab.cuda.cuStreamDestroy_v2(first);
+        for (int i = 0; i < kRequests; ++i) {
+            CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+            lab.write(stream, 0, i);
+            lab.cuda.cuStreamDestroy_v2(stream);
+        }
+        lab.write(nullptr, 0, 1);
+        found.set("waits", lab.waits([&] { lab.cuda.cuStreamSynchronize(nullptr); }));
+    });
+    EXPECT_TRUE(report["waits"]);
+}
+
 // A stream that is behind a gate holds up the NULL stream, and that every blocking stream: whatever
 // the threads do at once, nothing that follows a NULL operation runs before the gate is open.
 TEST(StreamOrder, HoldsAmongManyThreads) {

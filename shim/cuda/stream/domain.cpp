@@ -29,6 +29,8 @@ Domain* unused_domain() {
 
 void forget_records(Domain& domain) {
     domain.dirty.store(nullptr);
+    domain.gone = 0;
+    domain.most_gone = 0;
     while (Record* const record = domain.records) {
         domain.records = record->next_in_domain;
         record->dirty = false;

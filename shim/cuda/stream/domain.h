@@ -25,6 +25,8 @@ struct Domain {
     // blocking stream came is waited for as one.
     std::atomic<std::uint64_t> sequence{1};
     std::atomic<Record*> dirty{nullptr};
+    std::atomic<unsigned> gone{0};       // on that list, of streams that were destroyed
+    std::atomic<unsigned> most_gone{0};  // beyond that, what has finished is dropped
 
     // Where the NULL stream was after operation `recorded`.
     std::mutex recording;

@@ -1,5 +1,7 @@
 #include "shim/cuda/stream/order.h"
 
+#include <algorithm>
+
 #include "shim/cuda/stream/capture.h"
 #include "shim/cuda/stream/stand_in.h"
 
@@ -32,12 +34,16 @@ CUresult follow_null(Record& record) {
     return result;
 }
 
-void mark_dirty(Record& record) {
-    if (record.dirty.load(std::memory_order_relaxed) || record.dirty.exchange(true)) return;
+void put_on_list(Record& record) {
     std::atomic<Record*>& list = record.domain->dirty;
     record.next_dirty = list.load(std::memory_order_relaxed);
     while (!list.compare_exchange_weak(record.next_dirty, &record)) {
     }
+}
+
+void mark_dirty(Record& record) {
+    if (record.dirty.load(std::memory_order_relaxed) || record.dirty.exchange(true)) return;
+    put_on_list(record);
 }
 
 void end_record(Record& record) {
@@ -48,11 +54,40 @@ void end_record(Record& record) {
     free_record(record);
 }
 
+// Of a stream that is gone: whether its event, if it has left one, is behind it.
+bool has_finished(const Record& record) {
+    return record.event == nullptr || real.cuEventQuery(record.event) != CUDA_ERROR_NOT_READY;
+}
+
+// With the order taken. A program that never uses the NULL stream joins nothing: what destroyed
+// streams have left is dropped each time that twice as much is there as had to stay before.
+void drop_finished(Domain& domain) {
+    constexpr unsigned kFew = 16;
+    if (++domain.gone <= std::max(kFew, domain.most_gone.load())) return;
+    unsigned left = 0;
+    const Relaxed relaxed;
+    Record* next = domain.dirty.exchange(nullptr);
+    while (Record* const record = next) {
+        next = record->next_dirty;
+        const bool gone = record->stream == nullptr;
+        if (gone && has_finished(*record)) {
+            record->dirty.store(false);
+            end_record(*record);
+        } else {
+            left += gone;
+            put_on_list(*record);
+        }
+    }
+    domain.gone = left;
+    domain.most_gone = 2 * left;
+}
+
 // The NULL stream waits for what the record's stream has to do. A stream that is gone has left its
-// event behind.
+// event behind, or nothing.
 CUresult wait_for(Record& record) {
     const CUstream stream = record.stream;
     CUresult result = CUDA_SUCCESS;
+    if (stream == nullptr && record.event == nullptr) return result;
     if (stream != nullptr) result = need_event(*record.domain, record.event);
     if (stream != nullptr && result == CUDA_SUCCESS) {
         result = real.cuEventRecord(record.event, stream);
@@ -70,6 +105,7 @@ CUresult wait_for(Record& record) {
 CUresult join_dirty(Domain& domain) {
     if (domain.dirty.load() == nullptr) return CUDA_SUCCESS;
     CUresult result = CUDA_SUCCESS;
+    domain.gone = 0;
     Record* next = domain.dirty.exchange(nullptr);
     while (Record* const record = next) {
         next = record->next_dirty;
@@ -152,6 +188,9 @@ Leaving::Leaving(const Named& named) : named_(named) {
     locked_ = named_.domain->order.take();
     Record& record = *named_.record;
     if (!record.dirty.load() || is_capturing(named_.stream)) return;
+    const Relaxed relaxed;
+    idle_ = real.cuStreamQuery(named_.stream) == CUDA_SUCCESS;
+    if (idle_) return;
     if (need_event(*record.domain, record.event) == CUDA_SUCCESS) {
         real.cuEventRecord(record.event, named_.stream);
     }
@@ -160,11 +199,10 @@ Leaving::Leaving(const Named& named) : named_(named) {
 void Leaving::destroyed(CUresult result) {
     if (named_.what != Named::What::kBlocking || result != CUDA_SUCCESS) return;
     Record& record = *named_.record;
-    if (record.dirty.load()) {
-        hide_record(record);
-    } else {
-        end_record(record);
-    }
+    if (!record.dirty.load()) return end_record(record);
+    if (idle_) drop_event(record);
+    hide_record(record);
+    if (locked_) drop_finished(*named_.domain);
 }
 
 Leaving::~Leaving() {

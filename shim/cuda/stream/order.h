@@ -67,6 +67,7 @@ class Leaving {
   private:
     const Named& named_;
     bool locked_ = false;
+    bool idle_ = false;
 };
 
 }  // namespace ration::cuda::stream

@@ -67,10 +67,14 @@ Record* add_record(CUstream stream, Domain& domain) {
 
 void hide_record(Record& record) { record.stream.store(nullptr, std::memory_order_release); }
 
-void free_record(Record& record) {
-    hide_record(record);
+void drop_event(Record& record) {
     if (record.event != nullptr) real.cuEventDestroy_v2(record.event);
     record.event = nullptr;
+}
+
+void free_record(Record& record) {
+    hide_record(record);
+    drop_event(record);
     record.taken = false;
 }
 

@@ -42,6 +42,8 @@ Record* find_record(CUstream handle);
 Record* add_record(CUstream stream, Domain& domain);
 // It is found no more; it is still the domain's.
 void hide_record(Record& record);
+// Nobody waits for its event any more.
+void drop_event(Record& record);
 // It may be used for another stream. The caller has taken it from the domain's list.
 void free_record(Record& record);
 
