@@ -33,9 +33,9 @@ TEST(StreamAnswers, NameThePrimaryContextAndNoGreenOne) {
     EXPECT_EQ(report["right"], 5);
 }
 
-TEST(StreamAnswers, ToCallbacksNameThePerThreadStream) {
+TEST(StreamAnswers, ToCallbacksNameTheStreamAsTheProgramDid) {
     const Report report = confined([](Lab& lab, Report& found) {
-        CUstream heard[2]{};
+        CUstream heard[2]{nullptr, CU_STREAM_LEGACY};
         const auto hear = [](CUstream stream, CUresult, void* told) {
             *static_cast<CUstream*>(told) = stream;
         };
@@ -44,7 +44,7 @@ TEST(StreamAnswers, ToCallbacksNameThePerThreadStream) {
                   program<Entry::cuStreamAddCallback_ptsz>()(nullptr, hear, &heard[1], 0));
         found.set("refused", lab.cuda.cuStreamAddCallback(CU_STREAM_PER_THREAD, hear, nullptr, 7));
         lab.cuda.cuStreamSynchronize(CU_STREAM_PER_THREAD);
-        found.set("heard", heard[0] == CU_STREAM_PER_THREAD && heard[1] == CU_STREAM_PER_THREAD);
+        found.set("heard", heard[0] == CU_STREAM_PER_THREAD && heard[1] == nullptr);
     });
     EXPECT_EQ(report["add"], CUDA_SUCCESS);
     EXPECT_EQ(report["add_ptsz"], CUDA_SUCCESS);

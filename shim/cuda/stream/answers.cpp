@@ -20,6 +20,7 @@ void as_primary(CUcontext& context) {
 
 // What a callback in the per-thread default stream is told, kept until it runs.
 struct Told {
+    CUstream stream;  // as the program named it: 0 stays 0 (measured: H100, driver 580.159.04)
     CUstreamCallback callback;
     void* data;
 };
@@ -27,7 +28,7 @@ struct Told {
 void tell(CUstream, CUresult status, void* data) {
     const Told told = *static_cast<Told*>(data);
     delete static_cast<Told*>(data);
-    told.callback(CU_STREAM_PER_THREAD, status, told.data);
+    told.callback(told.stream, status, told.data);
 }
 
 }  // namespace
@@ -99,7 +100,7 @@ CUresult answer(On<Kind::callback> on, Driver<CUstream, CUstreamCallback, void*,
     const Named named = resolve(stream, on.own);
     Told* told = nullptr;
     if (callback != nullptr && named.what == Named::What::kBlocking && names_own(stream, on.own)) {
-        told = new (std::nothrow) Told{callback, data};
+        told = new (std::nothrow) Told{stream, callback, data};
         if (told == nullptr) return CUDA_ERROR_OUT_OF_MEMORY;
     }
     Ordered ordered(named);
