@@ -131,6 +131,22 @@ TEST(StreamOrder, HoldsForStreamsThatWereDestroyedBusy) {
     EXPECT_EQ(report["again"], CUDA_SUCCESS);
 }
 
+TEST(StreamOrder, HoldsForStreamsThatWereDestroyedWhileCaptured) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+        lab.close(stream);
+        found.set("begin",
+                  lab.cuda.cuStreamBeginCapture_v2(stream, CU_STREAM_CAPTURE_MODE_RELAXED));
+        found.set("destroy", lab.cuda.cuStreamDestroy_v2(stream));
+        found.set("write", lab.write(nullptr, 0, 1));
+        found.set("waits", lab.waits([&] { lab.cuda.cuStreamSynchronize(nullptr); }));
+    });
+    EXPECT_EQ(report["begin"], CUDA_SUCCESS);
+    EXPECT_EQ(report["destroy"], CUDA_SUCCESS);
+    EXPECT_EQ(report["write"], CUDA_SUCCESS);
+    EXPECT_TRUE(report["waits"]);
+}
+
 // Events of the layer's own that there are, while real.* is set to these.
 std::atomic<int> events{0};
 void count_events() {

@@ -9,6 +9,11 @@ Beginning::Beginning(CUstream stream, bool own)
     if (named_.what == Named::What::kNull) refusal_ = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     if (refusal_ != CUDA_SUCCESS) return;
     if (named_.what == Named::What::kBlocking) locked_ = named_.domain->order.take();
+    // What the stream has to do is not to be asked while it is captured, nor when it was destroyed.
+    if (named_.what == Named::What::kBlocking && named_.record->dirty.load() &&
+        !is_capturing(named_.stream)) {
+        note_work(*named_.record, named_.stream);
+    }
     captures.fetch_add(1);
 }
 

@@ -88,10 +88,7 @@ CUresult wait_for(Record& record) {
     const CUstream stream = record.stream;
     CUresult result = CUDA_SUCCESS;
     if (stream == nullptr && record.event == nullptr) return result;
-    if (stream != nullptr) result = need_event(*record.domain, record.event);
-    if (stream != nullptr && result == CUDA_SUCCESS) {
-        result = real.cuEventRecord(record.event, stream);
-    }
+    if (stream != nullptr) result = note_work(record, stream);
     if (result == CUDA_SUCCESS) {
         result = real.cuStreamWaitEvent(nullptr, record.event, CU_EVENT_WAIT_DEFAULT);
     }
@@ -136,6 +133,11 @@ Named own(CUstream handle) {
 }
 
 }  // namespace
+
+CUresult note_work(Record& record, CUstream stream) {
+    const CUresult result = need_event(*record.domain, record.event);
+    return result == CUDA_SUCCESS ? real.cuEventRecord(record.event, stream) : result;
+}
 
 Named resolve(CUstream handle, bool own_default) {
     if (names_own(handle, own_default)) return own(handle);
@@ -191,9 +193,7 @@ Leaving::Leaving(const Named& named) : named_(named) {
     const Relaxed relaxed;
     idle_ = real.cuStreamQuery(named_.stream) == CUDA_SUCCESS;
     if (idle_) return;
-    if (need_event(*record.domain, record.event) == CUDA_SUCCESS) {
-        real.cuEventRecord(record.event, named_.stream);
-    }
+    note_work(record, named_.stream);
 }
 
 void Leaving::destroyed(CUresult result) {

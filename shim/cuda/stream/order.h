@@ -54,6 +54,9 @@ class Ordered {
 // before it, without an operation of its own.
 CUresult join_null(Domain& domain);
 
+// Puts the record's event behind all that its stream was given, with the order taken.
+CUresult note_work(Record& record, CUstream stream);
+
 // Its work is waited for by the NULL stream all the same, if it has any. The caller destroys it
 // then, and `destroyed` tells how that went. Nothing else of the stream may be under way.
 class Leaving {
