@@ -69,7 +69,10 @@ Or<GreenCourse::Parts> GreenCourse::divide(cuda::Grant& grant) {
 void GreenCourse::adopt(const Parts& parts) {
     parts_ = parts;
     for (std::size_t i = 0; i < parts.size(); ++i) {
-        if (parts[i].need.whole) continue;
+        if (parts[i].need.whole) {
+            takes_whole_later_ = takes_whole_later_ || !certain();
+            continue;
+        }
         residences_[i] =
             std::make_unique<Residence>(calls_, homes_, opening_, static_cast<CUdevice>(i));
         residences_[i]->confine(parts[i].layout, parts[i].sms(parts[i].layout.total));
@@ -80,6 +83,17 @@ void GreenCourse::adopt(const Parts& parts) {
 
 Residence* GreenCourse::residence(CUdevice device) {
     return in_table(device) ? residences_[static_cast<unsigned>(device)].get() : nullptr;
+}
+
+std::optional<Refusal> GreenCourse::take_whole(CUdevice device) {
+    const auto index = static_cast<std::size_t>(device);
+    if (!takes_whole_later_ || !in_table(device) || index >= parts_.size()) return std::nullopt;
+    const std::uint64_t bit = std::uint64_t{1} << index;
+    if (!parts_[index].need.whole || (taken_whole_ & bit) != 0) return std::nullopt;
+    const auto taken = places_.take(device, parts_[index], driver_);
+    if (const Refusal* refusal = cuda::refusal_of(taken)) return *refusal;
+    taken_whole_ |= bit;
+    return std::nullopt;
 }
 
 Or<std::vector<unsigned>> GreenCourse::place(CUdevice device) {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -44,6 +45,14 @@ class GreenCourse {
 
     // Whether anything is confined: not where the whole of each device was asked for.
     bool confines() const { return confines_; }
+
+    // Whether there are devices of which the whole was asked for, and that are taken with their
+    // first contexts.
+    bool takes_whole_later() const { return takes_whole_later_; }
+    // A context of such a device has come: others see from now on that it is taken. Of any other
+    // device nothing is done.
+    std::optional<cuda::Refusal> take_whole(CUdevice device);
+
     const cuda::green::GreenPlan& plan() const { return plan_; }
 
     cuda::green::Homes& homes() { return homes_; }
@@ -79,6 +88,9 @@ class GreenCourse {
     std::array<std::atomic<unsigned>, cuda::green::kMostDevices> lent_{};
     Parts parts_;
     bool confines_ = false;
+    bool takes_whole_later_ = false;
+    std::atomic<std::uint64_t> taken_whole_{0};  // bit i: device i
+    static_assert(cuda::green::kMostDevices <= 64);
 
     std::mutex mutex_;  // guards what follows; held across no call
     std::vector<std::pair<CUgreenCtx, CUdevice>> own_greens_;

@@ -315,6 +315,8 @@ CUresult Session::accept(const Judgement& judgement) {
     const bool confined = green_ != nullptr && green_->confines();
     if (confined || ruling_.plan.applied == cuda::Applied::kMps) {
         route(Hook::cuInit, false);
+    } else if (green_ != nullptr && green_->takes_whole_later()) {
+        await_contexts();
     } else {
         leave_contexts();
     }
@@ -363,9 +365,11 @@ CUresult Session::after_context(CUresult result) {
     }
     const auto device = cuda::context_device(driver_);
     if (!device || (is_checked(*device) && !in_doubt_)) return result;
+    const auto no_whole = take_whole(*device);
     const HeldSignals held(HeldSignals::Which::kAll);
     const std::lock_guard lock(mutex_);
     if (stage_ == Stage::kRefused) return code_;
+    if (no_whole) return stage_ == Stage::kGranted ? refuse(*no_whole) : result;
     if (!is_checked(*device)) {
         const cuda::ContextCheck check = cuda::check_context(driver_, grant_, *device);
         if (!check.done) return result;
@@ -376,6 +380,12 @@ CUresult Session::after_context(CUresult result) {
     if (in_doubt_.exchange(false)) publish_grant();
     if (all_checked()) leave_contexts();
     return result;
+}
+
+std::optional<Refusal> Session::take_whole(CUdevice device) {
+    if (green_ == nullptr || !green_->takes_whole_later()) return std::nullopt;
+    const HeldSignals held(HeldSignals::Which::kHandled);
+    return green_->take_whole(device);
 }
 
 void Session::publish_grant() {
@@ -397,6 +407,15 @@ bool Session::is_checked(CUdevice device) const { return (checked_ & bit_of(devi
 // The devices do not change any more once the stage is kGranted.
 bool Session::all_checked() const {
     return static_cast<std::size_t>(std::popcount(checked_.load())) >= grant_.devices.size();
+}
+
+// Of whole devices: what makes or takes a context, and what is counted.
+void Session::await_contexts() const {
+    for_each_hook([&](Hook hook) {
+        const bool counts = ruling_.plan.counted && memory_function(hook) != nullptr;
+        if (hook_function(hook) == nullptr && !counts) route(hook, false);
+    });
+    route(Hook::cuInit, false);
 }
 
 // What is counted, stays: and whose the memory is. Homes are entered as long as the process lives.

@@ -170,9 +170,11 @@ class Session {
     CUresult refuse(const cuda::Refusal& refusal);
     CUresult before_context();
     CUresult after_context(CUresult result);
+    std::optional<cuda::Refusal> take_whole(CUdevice device);
     std::optional<cuda::Refusal> mark(CUdevice device);
     bool is_checked(CUdevice device) const;
     bool all_checked() const;
+    void await_contexts() const;
     void leave_contexts() const;
     void context_failed(CUresult code);
     void say_once(CUresult code, const std::string& line);

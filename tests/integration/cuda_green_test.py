@@ -4,6 +4,7 @@ what a policy asks for is had or refused with what is possible.
 Arguments: build folder, source folder.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -145,12 +146,14 @@ for device in (0, 1):
             self.assertEqual((done.stdout.split(), done.stderr), (["32", "64"], ""))
 
 
-# A process that has its home and stays until its input ends.
+# A process that has its home, on each device that is named, and stays until its input ends.
 HOLDER = DRIVER + """
 import sys
 context = ctypes.c_void_p()
-code = cuda.cuInit(0) or cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0) or cuda.cuCtxSetCurrent(context)
-print(code, flush=True)
+cuda.cuInit(0)
+for device in [int(word) for word in sys.argv[1:]] or [0]:
+    code = cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), device) or cuda.cuCtxSetCurrent(context)
+    print(code, flush=True)
 sys.stdin.read()
 """
 
@@ -179,6 +182,26 @@ class Exclusive(unittest.TestCase):
                     process.communicate()
             report, said = node.run()
             self.assertEqual((report.get("sms"), said), (56, ""), "the groups came back")
+
+
+    def test_a_whole_device_of_several_is_taken_with_its_first_context(self):
+        with Node(gpus="h100,h100", daemon=False) as node, contextlib.ExitStack() as stack:
+            def code(share, device):
+                """Of a process that stays: what a context on the device answers."""
+                node.policy(rule(GREEN + share))
+                environment = {**node.environment, "LD_PRELOAD": str(BUILD / "libration.so")}
+                process = stack.enter_context(subprocess.Popen(
+                    [sys.executable, "-c", HOLDER, str(device)], env=environment, text=True,
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
+                stack.callback(process.kill)
+                return process.stdout.readline().strip()
+
+            exclusive = "exclusive = true\n"
+            self.assertEqual(code(exclusive + 'share = "100%"', 1), "0")
+            self.assertEqual(code(exclusive + 'share = "50%"', 1), "800")
+            self.assertEqual(code('share = "100%"', 1), "800")
+            self.assertEqual(code(exclusive + 'share = "50%"', 0), "0", "it is not used by the first")
+            self.assertEqual(code(exclusive + 'device_share = { 0 = "100%", 1 = "50%" }', 0), "800")
 
 
 class Refusals(unittest.TestCase):
