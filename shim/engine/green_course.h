@@ -43,6 +43,9 @@ class GreenCourse {
     // Believes the parts that one of them found. From then on the program is told of its SMs.
     void adopt(const Parts& parts);
 
+    // Looks after the groups that were chosen (GreenPlaces::keep).
+    std::vector<GreenPlaces::Dropped> keep_groups() { return places_.keep(); }
+
     // Whether anything is confined: not where the whole of each device was asked for.
     bool confines() const { return confines_; }
 

@@ -247,6 +247,7 @@ CUresult green_hook::cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice devic
     Residence* const here = course->residence(device);
     if (here == nullptr) return result;
     here->retained(*context);
+    Session::keep_groups();
     CUcontext const now = current_context();
     const bool ended =
         now != nullptr && now != here->home() && course->homes().device_of_home(now) == device;

@@ -117,4 +117,20 @@ cuda::Or<std::vector<unsigned>> GreenPlaces::take(CUdevice device, const Part& p
                                      : "; waited " + std::to_string(plan_.wait.count()) + " s")};
 }
 
+std::vector<GreenPlaces::Dropped> GreenPlaces::keep() {
+    using Standing = state::Groups::Standing;
+    std::vector<Dropped> dropped;
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock) return dropped;
+    for (std::size_t device = 0; device < held_.size(); ++device) {
+        if (!held_[device]) continue;
+        std::string why;
+        const Standing standing = held_[device]->standing(why);
+        if (standing == Standing::kRetaken || standing == Standing::kLost) {
+            dropped.push_back({static_cast<CUdevice>(device), std::move(why)});
+        }
+    }
+    return dropped;
+}
+
 }  // namespace ration::engine

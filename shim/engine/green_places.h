@@ -26,6 +26,15 @@ class GreenPlaces {
     cuda::Or<std::vector<unsigned>> take(CUdevice device, const cuda::green::Part& part,
                                          const std::string& driver);
 
+    // A hold that the program dropped, by closing our descriptor or the lock file.
+    struct Dropped {
+        CUdevice device = 0;
+        std::string lost;  // why others have it now; "": it was free still, and is held again
+    };
+    // Holds again what was dropped since this was last asked. Each loss is told once. A few system
+    // calls for each device, and never a wait: while another thread takes groups it answers none.
+    std::vector<Dropped> keep();
+
   private:
     cuda::Or<std::vector<unsigned>> unaccounted(const cuda::green::Part& part,
                                                 const std::string& why) const;

@@ -11,6 +11,7 @@
 #include "shim/cuda/context_error.h"
 #include "shim/cuda/real.h"
 #include "shim/engine/driver_table.h"
+#include "shim/engine/errno_keeper.h"
 #include "shim/engine/green_hooks.h"
 #include "shim/engine/hooks.h"
 #include "shim/engine/log.h"
@@ -449,6 +450,7 @@ CUresult Session::enter_home(CUcontext context) {
     if (green_ == nullptr || !green_->confines() || context == nullptr || passes_through()) {
         return CUDA_SUCCESS;
     }
+    keep_groups();
     const auto device = cuda::context_device(driver_);
     cuda::green::Residence* const here = device ? green_->residence(*device) : nullptr;
     CUcontext const primary = here == nullptr ? nullptr : here->primary();
@@ -492,6 +494,44 @@ void Session::placed(CUdevice device, const std::string& groups) {
     grant_.devices[static_cast<std::size_t>(device)].groups = groups;
     publish_grant();
     log::write(log::Level::kInfo, cuda::grant_line(recorder_.record()));
+}
+
+void Session::keep_groups() {
+    Session* const session = newest.load(std::memory_order_acquire);
+    if (session == nullptr || session->green_ == nullptr || session->passes_through() ||
+        session->stage_.load(std::memory_order_acquire) != Stage::kGranted) {
+        return;
+    }
+    const ErrnoKeeper keeper;
+    const HeldSignals held(HeldSignals::Which::kAll);
+    const host::Uncancelled uncancelled;
+    try {
+        const auto found = session->green_->keep_groups();
+        if (!found.empty()) session->dropped(found);
+    } catch (const std::exception&) {  // no memory to say it; the program's call goes on
+    }
+}
+
+void Session::dropped(const std::vector<GreenPlaces::Dropped>& found) {
+    const std::lock_guard lock(mutex_);
+    bool lost = false;
+    for (const GreenPlaces::Dropped& one : found) {
+        cuda::DeviceGrant& device = grant_.devices[static_cast<std::size_t>(one.device)];
+        if (one.lost.empty()) {
+            if (std::exchange(told_of_retaken_, true)) continue;
+            log::write(log::Level::kInfo,
+                       "note: this program closed ration's descriptors; the groups of " +
+                           device.uuid + " were free still and are held again");
+            continue;
+        }
+        lost = true;
+        device.groups = (device.groups.empty() ? "all" : device.groups) + ", held no longer";
+        grant_.notes.push_back(one.lost);
+        log::write(log::Level::kWarn, one.lost +
+                                          "; goes on beside it: have the program leave "
+                                          "descriptors from 200 on open, and start it again");
+    }
+    if (lost) publish_grant();
 }
 
 void Session::context_failed(CUresult code) {

@@ -84,6 +84,11 @@ class Session {
         if (code != CUDA_SUCCESS) back();
         return code;
     }
+    // Whether this process's groups are its own still: asked where a primary context is retained or
+    // a stream is made, since a program may close our descriptors at any time. What is free still
+    // is taken again; of what others have now it says so, once, and the record too. Says nothing
+    // and does nothing from within the driver, and in a child that has not decided yet.
+    static void keep_groups();
     // One call is refused, and what was granted stays. CUDA_SUCCESS if the policy would rather
     // warn.
     CUresult refuse_call(const cuda::Refusal& refusal);
@@ -165,6 +170,7 @@ class Session {
     std::optional<cuda::Refusal> start_counting(const cuda::Grant& grant);
     CUresult enter_home(CUcontext context);
     CUresult no_home(const cuda::Refusal& refusal);
+    void dropped(const std::vector<GreenPlaces::Dropped>& found);
     void placed(CUdevice device, const std::string& groups);
     void publish_grant();
     CUresult refuse(const cuda::Refusal& refusal);
@@ -202,6 +208,7 @@ class Session {
     cuda::Grant grant_;
     std::set<CUresult> said_;
     PercentageMark mark_;
+    bool told_of_retaken_ = false;
 
     // Read without the mutex, on the way of every call: written with it.
     std::atomic<std::uint64_t> checked_{0};  // bit i: a context of device i was within the grant

@@ -2,9 +2,12 @@
 
 #include "shim/cuda/stream/functions.h"
 #include "shim/cuda/stream/real.h"
+#include "shim/engine/session.h"
 
 namespace ration::engine {
 namespace {
+
+using cuda::stream::Entry;
 
 constexpr auto kCuda = static_cast<uint32_t>(Library::CUDA);
 
@@ -24,6 +27,17 @@ cuda::stream::Real real_functions(const ration_front& front) {
     return found;
 }
 
+CUresult create(CUstream* stream, unsigned int flags) {
+    Session::keep_groups();
+    return cuda::stream::typed_function<Entry::cuStreamCreate>()(stream, flags);
+}
+
+CUresult create_with_priority(CUstream* stream, unsigned int flags, int priority) {
+    Session::keep_groups();
+    return cuda::stream::typed_function<Entry::cuStreamCreateWithPriority>()(stream, flags,
+                                                                             priority);
+}
+
 }  // namespace
 
 bool begin_streams(const ration_front& front) {
@@ -33,6 +47,10 @@ bool begin_streams(const ration_front& front) {
 }
 
 void* stream_function(Hook row) {
+    if (row == Hook::cuStreamCreate) return reinterpret_cast<void*>(&create);
+    if (row == Hook::cuStreamCreateWithPriority) {
+        return reinterpret_cast<void*>(&create_with_priority);
+    }
     switch (row) {
 #define CUDA_STREAM(symbol, family, kind) \
     case Hook::symbol:                    \

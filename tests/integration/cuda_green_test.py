@@ -183,7 +183,6 @@ class Exclusive(unittest.TestCase):
             report, said = node.run()
             self.assertEqual((report.get("sms"), said), (56, ""), "the groups came back")
 
-
     def test_a_whole_device_of_several_is_taken_with_its_first_context(self):
         with Node(gpus="h100,h100", daemon=False) as node, contextlib.ExitStack() as stack:
             def code(share, device):
@@ -202,6 +201,71 @@ class Exclusive(unittest.TestCase):
             self.assertEqual(code('share = "100%"', 1), "800")
             self.assertEqual(code(exclusive + 'share = "50%"', 0), "0", "it is not used by the first")
             self.assertEqual(code(exclusive + 'device_share = { 0 = "100%", 1 = "50%" }', 0), "800")
+
+
+# Says each word of stdin as a step that it takes.
+CLOSER = DRIVER + """
+import sys
+context, stream = ctypes.c_void_p(), ctypes.c_void_p()
+steps = {"begin": lambda: cuda.cuInit(0) or cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0)
+                          or cuda.cuCtxSetCurrent(context),
+         "close": lambda: os.closerange(3, 4096),
+         "stream": lambda: cuda.cuStreamCreate(ctypes.byref(stream), 0),
+         "retain": lambda: cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0)}
+for line in iter(sys.stdin.readline, ""):
+    print(line.strip(), steps[line.strip()](), flush=True)
+"""
+
+
+class ClosedDescriptors(unittest.TestCase):
+    """A program that closes foreign descriptors drops the locks that hold its groups."""
+
+    def setUp(self):
+        self.node = Node(daemon=False)
+        self.node.__enter__()
+        self.addCleanup(self.node.__exit__, None, None, None)
+        self.node.policy(rule(GREEN + 'sm_groups = "0-7"\nexclusive = true'))
+
+    def start(self, *steps):
+        environment = {**self.node.environment, "LD_PRELOAD": str(BUILD / "libration.so"),
+                       "RATION_LOG": "stderr", "RATION_LOG_LEVEL": "info"}
+        program = subprocess.Popen([sys.executable, "-c", CLOSER], env=environment, text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(lambda: (program.kill(), program.communicate()))
+        self.step(program, *steps)
+        return program
+
+    def step(self, program, *steps, code="0"):
+        for step in steps:
+            program.stdin.write(step + "\n")
+            program.stdin.flush()
+            self.assertIn(program.stdout.readline(), (f"{step} {code}\n", "close None\n"))
+
+    def end(self, program):
+        return [line for line in program.communicate(timeout=20)[1].splitlines() if "descriptor" in line]
+
+    def test_what_is_free_still_is_held_again(self):
+        for point in ("stream", "retain"):
+            with self.subTest(point):
+                program = self.start("begin", "close", point)
+                other = self.start()
+                self.step(other, "begin", code="800")
+                self.step(program, "close", point)
+                said = self.end(program)
+                self.assertEqual(len(said), 1, said)
+                self.assertIn("were free still and are held again", said[0])
+                other.communicate()
+
+    def test_what_others_took_is_said_and_recorded(self):
+        program = self.start("begin", "close")
+        thief = self.start("begin")
+        self.step(program, "stream", "retain", "stream")
+        said = self.end(program)
+        self.assertEqual(len(said), 1, said)
+        self.assertIn(f"groups 0-7 held by pid {thief.pid}", said[0])
+        record = next(record for record in self.node.records() if record["pid"] == program.pid)
+        self.assertIn("groups 0-7, held no longer", record["granted"])
+        self.assertIn("was lost", record["why"])
 
 
 class Refusals(unittest.TestCase):
