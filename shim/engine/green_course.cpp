@@ -82,7 +82,9 @@ void GreenCourse::adopt(const Parts& parts) {
 }
 
 Residence* GreenCourse::residence(CUdevice device) {
-    return in_table(device) ? residences_[static_cast<unsigned>(device)].get() : nullptr;
+    if (!in_table(device)) return nullptr;
+    Residence* const here = residences_[static_cast<unsigned>(device)].get();
+    return here == nullptr || here->given_up() ? nullptr : here;
 }
 
 std::optional<Refusal> GreenCourse::take_whole(CUdevice device) {

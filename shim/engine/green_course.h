@@ -59,7 +59,7 @@ class GreenCourse {
     const cuda::green::GreenPlan& plan() const { return plan_; }
 
     cuda::green::Homes& homes() { return homes_; }
-    // Null: a device that is not confined, or none.
+    // Null: a device that is not confined, or not any more, or none.
     cuda::green::Residence* residence(CUdevice device);
 
     // The program's own green contexts, by device.

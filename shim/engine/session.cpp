@@ -341,6 +341,28 @@ CUresult Session::refuse(const Refusal& refusal) {
     return refusal.code;
 }
 
+// Homes may live on other devices, and their contexts and streams are known to our hooks alone: so
+// those stay, and a device that is refused is as one that is not confined.
+CUresult Session::refuse_device(CUdevice device, const Refusal& refusal) {
+    if (green_ == nullptr || ruling_.on_error != policy::OnError::kWarn) return refuse(refusal);
+    checked_ |= bit_of(device);
+    cuda::DeviceGrant& here = grant_.devices[static_cast<std::size_t>(device)];
+    std::string line = refusal.line + "; goes on";
+    if (green_->residence(device) == nullptr) {
+        line = refusal.line + "; runs without a share of " + here.uuid;
+        unshared_ |= bit_of(device);
+        here.granted = here.total;
+        here.groups.clear();
+    }
+    log::write(log::Level::kWarn, line + ", as on_error = \"warn\" says");
+    grant_.notes.push_back(line);
+    publish_grant();
+    const auto unshared = static_cast<std::size_t>(std::popcount(unshared_));
+    if (unshared >= grant_.devices.size()) recorder_.publish(state::State::kUnshared, line);
+    if (all_checked()) leave_contexts();
+    return CUDA_SUCCESS;
+}
+
 // Also where the program's cuInit never came by us: then the driver has not heard of the share, and
 // the verification finds that out.
 CUresult Session::before_context() {
@@ -370,12 +392,13 @@ CUresult Session::after_context(CUresult result) {
     const HeldSignals held(HeldSignals::Which::kAll);
     const std::lock_guard lock(mutex_);
     if (stage_ == Stage::kRefused) return code_;
-    if (no_whole) return stage_ == Stage::kGranted ? refuse(*no_whole) : result;
+    if (stage_ != Stage::kGranted) return result;
+    if (no_whole && !is_checked(*device)) return refuse_device(*device, *no_whole);
     if (!is_checked(*device)) {
         const cuda::ContextCheck check = cuda::check_context(driver_, grant_, *device);
         if (!check.done) return result;
-        if (check.refusal) return refuse(*check.refusal);
-        if (const auto refusal = mark(*device)) return refuse(*refusal);
+        if (check.refusal) return refuse_device(*device, *check.refusal);
+        if (const auto refusal = mark(*device)) return refuse_device(*device, *refusal);
         checked_ |= bit_of(*device);
     }
     if (in_doubt_.exchange(false)) publish_grant();
@@ -439,7 +462,7 @@ CUresult Session::need_home(CUdevice device) {
     }
     return apart([&](bool nested) {
         if (nested || here->home() != nullptr) return CUDA_SUCCESS;
-        if (const auto refusal = here->need_home()) return no_home(*refusal);
+        if (const auto refusal = here->need_home()) return no_home(device, *here, *refusal);
         const std::lock_guard lock(mutex_);
         if (in_doubt_.exchange(false)) publish_grant();
         return CUDA_SUCCESS;
@@ -464,10 +487,14 @@ CUresult Session::enter_home(CUcontext context) {
 }
 
 // What the driver could not do it may do another time; anything else is final.
-CUresult Session::no_home(const Refusal& refusal) {
+CUresult Session::no_home(CUdevice device, cuda::green::Residence& here, const Refusal& refusal) {
+    const bool final = refusal.code == CUDA_ERROR_NOT_PERMITTED;
+    const bool warns = final && ruling_.on_error == policy::OnError::kWarn;
+    // Before the lock, which is taken inside of the residence's. Another thread has seen to it.
+    if (warns && !here.give_up()) return CUDA_SUCCESS;
     const std::lock_guard lock(mutex_);
     if (stage_ != Stage::kGranted) return code_;
-    if (refusal.code == CUDA_ERROR_NOT_PERMITTED) return refuse(refusal);
+    if (final) return refuse_device(device, refusal);
     const std::string line =
         cuda::explain_context_error(refusal.code, grant_).value_or(refusal.line);
     say_once(refusal.code, line);

@@ -169,11 +169,12 @@ class Session {
     CUresult accept(const Judgement& judgement);
     std::optional<cuda::Refusal> start_counting(const cuda::Grant& grant);
     CUresult enter_home(CUcontext context);
-    CUresult no_home(const cuda::Refusal& refusal);
     void dropped(const std::vector<GreenPlaces::Dropped>& found);
+    CUresult no_home(CUdevice device, cuda::green::Residence& here, const cuda::Refusal& refusal);
     void placed(CUdevice device, const std::string& groups);
     void publish_grant();
     CUresult refuse(const cuda::Refusal& refusal);
+    CUresult refuse_device(CUdevice device, const cuda::Refusal& refusal);
     CUresult before_context();
     CUresult after_context(CUresult result);
     std::optional<cuda::Refusal> take_whole(CUdevice device);
@@ -209,6 +210,7 @@ class Session {
     std::set<CUresult> said_;
     PercentageMark mark_;
     bool told_of_retaken_ = false;
+    std::uint64_t unshared_ = 0;  // bit i: device i is used without the share that was asked for
 
     // Read without the mutex, on the way of every call: written with it.
     std::atomic<std::uint64_t> checked_{0};  // bit i: a context of device i was within the grant

@@ -268,6 +268,62 @@ class ClosedDescriptors(unittest.TestCase):
         self.assertIn("was lost", record["why"])
 
 
+# On a device that is confined, after a second one was asked for that is taken.
+BESIDE = DRIVER + """
+import threading
+gate = threading.Event()
+slow = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: gate.wait())
+first, second, now, stream, event = (ctypes.c_void_p() for _ in range(5))
+flags, active, sms = ctypes.c_uint(9), ctypes.c_int(), ctypes.c_int()
+cuda.cuInit(0)
+cuda.cuDevicePrimaryCtxRetain(ctypes.byref(first), 0)
+cuda.cuCtxSetCurrent(first)
+cuda.cuStreamCreate(ctypes.byref(stream), 0)
+for _ in range(2):
+    print("second", cuda.cuDevicePrimaryCtxRetain(ctypes.byref(second), 1), cuda.cuCtxSetCurrent(second))
+cuda.cuCtxGetCurrent(ctypes.byref(now))
+print("current", now.value == second.value)
+cuda.cuCtxSetCurrent(first)
+cuda.cuCtxGetCurrent(ctypes.byref(now))
+cuda.cuStreamGetFlags(stream, ctypes.byref(flags))
+print("current", now.value == first.value, "flags", flags.value)
+for device in (0, 1):
+    cuda.cuDeviceGetAttribute(ctypes.byref(sms), 16, device)
+    print("sms", sms.value)
+cuda.cuEventCreate(ctypes.byref(event), 0)
+cuda.cuLaunchHostFunc(None, slow, None)
+cuda.cuEventRecord(event, stream)
+print("after null", cuda.cuStreamQuery(stream))
+gate.set()
+cuda.cuCtxSynchronize()
+cuda.cuDevicePrimaryCtxRelease_v2(0)
+cuda.cuDevicePrimaryCtxGetState(0, ctypes.byref(flags), ctypes.byref(active))
+print("active", active.value)
+"""
+
+
+class Warned(unittest.TestCase):
+    def test_a_device_that_is_taken_runs_without_a_share_and_the_others_with_theirs(self):
+        with Node(gpus="h100,h100", daemon=False) as node:
+            bare = node.python(BESIDE, LD_PRELOAD="").stdout
+            exclusive = "exclusive = true\n"
+            node.policy(rule(GREEN + exclusive + 'share = "60%"'))
+            environment = {**node.environment, "LD_PRELOAD": str(BUILD / "libration.so")}
+            with subprocess.Popen([sys.executable, "-c", HOLDER, "1"], env=environment, text=True,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+                self.assertEqual(holder.stdout.readline().strip(), "0")
+                for share, sms, granted in (
+                        ("50%", "sms 64", "64 of 132 SMs (48.5 %), groups 0-7; 132 of 132 SMs (100.0 %)"),
+                        ("100%", "sms 132", "132 of 132 SMs (100.0 %) on each of 2 devices")):
+                    node.policy('defaults.on_error = "warn"\n' + rule(f'{GREEN}{exclusive}share = "{share}"'))
+                    done = node.python(BESIDE)
+                    self.assertEqual(done.stdout, bare.replace("sms 132", sms, 1), done.stderr)
+                    self.assertEqual(done.stderr.count("runs without a share of GPU-2b000000"), 1, done.stderr)
+                    records = [(record["granted"], "without a share" in record["why"]) for record in node.records()]
+                    self.assertIn((granted, True), records)
+                holder.communicate("")
+
+
 class Refusals(unittest.TestCase):
     def refused(self, partition, driver="", **variables):
         with Node(daemon=False, driver=driver) as node:

@@ -57,6 +57,20 @@ class GreenResidence : public testing::Test {
     Residence residence_{calls_, homes_, opening_, 0};
 };
 
+TEST_F(GreenResidence, IsGivenUpOnceAndHasNoHomeThen) {
+    EXPECT_TRUE(residence_.give_up());
+    EXPECT_FALSE(residence_.give_up());
+    need_home();
+    EXPECT_FALSE(has_home());
+    EXPECT_EQ(placed_, 0);
+}
+
+TEST_F(GreenResidence, IsNotGivenUpWhileItHasAHome) {
+    need_home();
+    EXPECT_FALSE(residence_.give_up());
+    EXPECT_FALSE(residence_.given_up());
+}
+
 TEST_F(GreenResidence, TellsItsSms) {
     EXPECT_TRUE(residence_.confined());
     EXPECT_EQ(residence_.sms(), 32U);

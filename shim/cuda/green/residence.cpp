@@ -48,7 +48,7 @@ CUresult Residence::learn_primary() {
 // Made first, and the primary's handle asked for afterwards: so the primary is activated once.
 std::optional<Refusal> Residence::need_home() {
     const std::lock_guard lock(mutex_);
-    if (home_) return std::nullopt;
+    if (home_ || given_up_) return std::nullopt;
     if (auto refusal = place_locked()) return refusal;
     auto made = make_home(calls_, device_, layout_, groups_);
     if (const Refusal* refusal = refusal_of(made)) return *refusal;
@@ -66,6 +66,11 @@ std::optional<Refusal> Residence::need_home() {
     homes_.begin(device_, home.context);
     has_home_ = true;
     return std::nullopt;
+}
+
+bool Residence::give_up() {
+    const std::lock_guard lock(mutex_);
+    return !home_ && !given_up_.exchange(true);
 }
 
 CUcontext Residence::home() const {

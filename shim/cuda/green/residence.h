@@ -41,9 +41,12 @@ class Residence {
     // What the program is told of its number of SMs; 0: what the driver says.
     unsigned sms() const { return sms_.load(std::memory_order_acquire); }
 
-    // Makes the home, if there is none now. A refusal is the driver's, and may be another next
-    // time.
+    // Makes the home, if there is none now and the device is not given up. A refusal is the
+    // driver's, and may be another next time.
     std::optional<Refusal> need_home();
+    // From now on the device is used without a home. False: it has one, or was given up before.
+    bool give_up();
+    bool given_up() const { return given_up_.load(std::memory_order_acquire); }
     CUcontext home() const;
     CUcontext primary() const { return primary_.load(std::memory_order_acquire); }
 
@@ -79,6 +82,7 @@ class Residence {
     std::atomic<unsigned> sms_{0};
     std::atomic<CUcontext> primary_{nullptr};
     std::atomic<bool> has_home_{false};
+    std::atomic<bool> given_up_{false};
     std::atomic<unsigned> uses_{0};    // retained and not released; a reset changes nothing in it
     std::atomic<unsigned> greens_{0};  // the program's own
     bool ends_with_greens_ = false;    // the last release came while greens lived
