@@ -1,35 +1,12 @@
 #include "shim/engine/green_places.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "shim/engine/log.h"
-#include "shim/state/scope.h"
+#include "shim/engine/node_locks.h"
 
 namespace ration::engine {
 namespace {
 
 using cuda::green::Part;
-
-state::LockPlace lock_place() {
-    const char* const value = getenv("RATION_RUNTIME_DIR");
-    return state::lock_place(value == nullptr ? std::nullopt : std::optional<std::string>(value),
-                             true);
-}
-
-state::Scope scope_of(policy::Scope scope) {
-    switch (scope) {
-        case policy::Scope::kSlot:
-            return state::Scope::kSlot;
-        case policy::Scope::kUser:
-            return state::Scope::kUser;
-        case policy::Scope::kCgroup:
-            return state::Scope::kCgroup;
-        case policy::Scope::kProcess:
-            break;
-    }
-    return state::Scope::kProcess;
-}
 
 state::Layout layout_of(const Part& part, const std::string& driver) {
     state::Layout layout;
@@ -63,11 +40,7 @@ state::Ask GreenPlaces::ask(const Part& part) const {
         ask.count = part.need.count;
         ask.unit = part.unit;
     }
-    const state::Scope scope = scope_of(plan_.scope);
-    if (scope != state::Scope::kProcess) {
-        ask.scope =
-            state::scope_key(scope, plan_.slot, geteuid(), plan_.cgroup, state::this_namespaces());
-    }
+    ask.scope = scope_key(plan_.scope, plan_.slot, plan_.cgroup);
     return ask;
 }
 

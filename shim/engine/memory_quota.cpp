@@ -1,8 +1,5 @@
 #include "shim/engine/memory_quota.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "shim/cuda/memory_limit.h"
@@ -10,9 +7,9 @@
 #include "shim/cuda/real.h"
 #include "shim/engine/green_course.h"
 #include "shim/engine/log.h"
+#include "shim/engine/node_locks.h"
 #include "shim/engine/stream_hooks.h"
 #include "shim/preload/hooks.h"
-#include "shim/state/scope.h"
 
 namespace ration::engine {
 namespace {
@@ -25,31 +22,6 @@ using cuda::quota::Units;
 constexpr unsigned kBitsOfMebibyte = 20;
 
 Refusal refuse(std::string line) { return {CUDA_ERROR_NOT_PERMITTED, std::move(line)}; }
-
-state::Scope scope_of(policy::Scope scope) {
-    switch (scope) {
-        case policy::Scope::kSlot:
-            return state::Scope::kSlot;
-        case policy::Scope::kUser:
-            return state::Scope::kUser;
-        case policy::Scope::kCgroup:
-            return state::Scope::kCgroup;
-        case policy::Scope::kProcess:
-            break;
-    }
-    return state::Scope::kProcess;
-}
-
-std::string key_of(const cuda::CountedMemory& counted) {
-    return state::scope_key(scope_of(counted.scope), counted.slot, geteuid(), counted.cgroup,
-                            state::this_namespaces());
-}
-
-state::LockPlace lock_place() {
-    const char* const value = getenv("RATION_RUNTIME_DIR");
-    return state::lock_place(value == nullptr ? std::nullopt : std::optional<std::string>(value),
-                             true);
-}
 
 cuda::Or<std::unique_ptr<cuda::quota::Supply>> share(const std::string& uuid,
                                                      const std::string& key, std::uint64_t bytes) {
@@ -108,7 +80,7 @@ std::optional<Refusal> read_quotas(const cuda::CountedMemory& counted, cuda::Gra
 cuda::Or<std::unique_ptr<Ledger>> make_ledger(const ration_front& front,
                                               const cuda::CountedMemory& counted,
                                               const cuda::Grant& grant) {
-    const std::string key = key_of(counted);
+    const std::string key = scope_key(counted.scope, counted.slot, counted.cgroup);
     if (key.empty() && counted.scope != policy::Scope::kProcess) {
         return refuse(
             "the memory quota cannot be shared: this process's cgroup is not known; choose "

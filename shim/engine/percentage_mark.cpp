@@ -1,20 +1,13 @@
 #include "shim/engine/percentage_mark.h"
 
-#include <stdlib.h>
-
 #include "shim/engine/log.h"
+#include "shim/engine/node_locks.h"
 
 namespace ration::engine {
 namespace {
 
 // A context is being made: no call of the program waits longer for a process that was stopped.
 constexpr std::chrono::milliseconds kLongestTransaction{500};
-
-state::LockPlace lock_place() {
-    const char* const value = getenv("RATION_RUNTIME_DIR");
-    return state::lock_place(value == nullptr ? std::nullopt : std::optional<std::string>(value),
-                             true);
-}
 
 }  // namespace
 
