@@ -12,10 +12,7 @@
 #include "shim/cuda/real.h"
 #include "shim/engine/driver_table.h"
 #include "shim/engine/errno_keeper.h"
-#include "shim/engine/green_hooks.h"
-#include "shim/engine/hooks.h"
 #include "shim/engine/log.h"
-#include "shim/engine/memory_hooks.h"
 #include "shim/engine/memory_quota.h"
 #include "shim/engine/stream_hooks.h"
 #include "shim/engine/totals.h"
@@ -170,31 +167,6 @@ void Session::announce() {
     if (ruling_.kind == Ruling::Kind::kUnshared) return;
     log::write(log::Level::kDebug, ruling_.record.partition + " by " + ruling_.record.policy +
                                        "; tells the driver:" + edits_text(ruling_.plan));
-}
-
-void* Session::function_of(Hook hook) const {
-    if (ruling_.plan.counted) {
-        if (void* const counting = memory_function(hook)) return counting;
-    }
-    if (green_ != nullptr) {
-        if (void* const green = green_hook_function(hook)) return green;
-        if (void* const stream = stream_function(hook)) return stream;
-    }
-    return hook_function(hook);
-}
-
-// An entry point that this driver lacks stays the front's. So does cuInit, until it has succeeded:
-// then it goes to the driver for good, and a child that is forked later gets the driver's own
-// refusal. What is routed back here has been verified, and so the driver is initialised.
-void Session::route(Hook hook, bool to_us) const {
-    void* target = nullptr;
-    if (to_us && has(hook)) target = function_of(hook);
-    if (!to_us && hook == Hook::cuInit) target = reinterpret_cast<void*>(driver_.cuInit);
-    front_.route(static_cast<uint32_t>(hook), target);
-}
-
-void Session::route_all(bool to_us) const {
-    for_each_hook([&](Hook hook) { route(hook, to_us); });
 }
 
 // Where the thread is cancelled, too, the environment is taken back.
@@ -433,76 +405,6 @@ bool Session::all_checked() const {
     return static_cast<std::size_t>(std::popcount(checked_.load())) >= grant_.devices.size();
 }
 
-// Of whole devices: what makes or takes a context, and what is counted.
-void Session::await_contexts() const {
-    for_each_hook([&](Hook hook) {
-        const bool counts = ruling_.plan.counted && memory_function(hook) != nullptr;
-        if (hook_function(hook) == nullptr && !counts) route(hook, false);
-    });
-    route(Hook::cuInit, false);
-}
-
-// What is counted, stays: and whose the memory is. Homes are entered as long as the process lives.
-void Session::leave_contexts() const {
-    if (green_ != nullptr && green_->confines()) return;
-    const bool counted = ruling_.plan.counted.has_value();
-    for_each_hook([&](Hook hook) {
-        if (!counted || memory_function(hook) == nullptr) route(hook, false);
-    });
-    for (const Hook hook : {Hook::cuCtxCreate, Hook::cuCtxCreate_v2}) route(hook, counted);
-    for (const Hook hook : {Hook::cuCtxCreate_v3, Hook::cuCtxCreate_v4}) {
-        route(hook, counted || ruling_.plan.percent.has_value());
-    }
-}
-
-CUresult Session::need_home(CUdevice device) {
-    cuda::green::Residence* const here = green_ == nullptr ? nullptr : green_->residence(device);
-    if (here == nullptr || stage_.load(std::memory_order_acquire) != Stage::kGranted) {
-        return before_context();
-    }
-    return apart([&](bool nested) {
-        if (nested || here->home() != nullptr) return CUDA_SUCCESS;
-        if (const auto refusal = here->need_home()) return no_home(device, *here, *refusal);
-        const std::lock_guard lock(mutex_);
-        if (in_doubt_.exchange(false)) publish_grant();
-        return CUDA_SUCCESS;
-    });
-}
-
-CUresult Session::enter_home(CUcontext context) {
-    if (green_ == nullptr || !green_->confines() || context == nullptr || passes_through()) {
-        return CUDA_SUCCESS;
-    }
-    keep_groups();
-    const auto device = cuda::context_device(driver_);
-    cuda::green::Residence* const here = device ? green_->residence(*device) : nullptr;
-    CUcontext const primary = here == nullptr ? nullptr : here->primary();
-    if (here != nullptr && (primary == nullptr || primary == context)) {
-        if (const CUresult code = need_home(*device)) return code;
-    }
-    CUcontext const home = green_->homes().real(context);
-    if (home != context) return driver_.cuCtxSetCurrent(home);
-    if (here == nullptr || here->primary() != context) green_->homes().know_other(context);
-    return CUDA_SUCCESS;
-}
-
-// What the driver could not do it may do another time; anything else is final.
-CUresult Session::no_home(CUdevice device, cuda::green::Residence& here, const Refusal& refusal) {
-    const bool final = refusal.code == CUDA_ERROR_NOT_PERMITTED;
-    const bool warns = final && ruling_.on_error == policy::OnError::kWarn;
-    // Before the lock, which is taken inside of the residence's. Another thread has seen to it.
-    if (warns && !here.give_up()) return CUDA_SUCCESS;
-    const std::lock_guard lock(mutex_);
-    if (stage_ != Stage::kGranted) return code_;
-    if (final) return refuse_device(device, refusal);
-    const std::string line =
-        cuda::explain_context_error(refusal.code, grant_).value_or(refusal.line);
-    say_once(refusal.code, line);
-    recorder_.publish(state::State::kRefused, line);
-    in_doubt_ = true;
-    return refusal.code;
-}
-
 CUresult Session::refuse_call(const Refusal& refusal) {
     const HeldSignals held(HeldSignals::Which::kAll);
     const std::lock_guard lock(mutex_);
@@ -514,13 +416,6 @@ CUresult Session::refuse_call(const Refusal& refusal) {
         log::write(log::Level::kWarn, refusal.line + "; goes on, as on_error = \"warn\" says");
     }
     return CUDA_SUCCESS;
-}
-
-void Session::placed(CUdevice device, const std::string& groups) {
-    const std::lock_guard lock(mutex_);
-    grant_.devices[static_cast<std::size_t>(device)].groups = groups;
-    publish_grant();
-    log::write(log::Level::kInfo, cuda::grant_line(recorder_.record()));
 }
 
 void Session::keep_groups() {
@@ -537,28 +432,6 @@ void Session::keep_groups() {
         if (!found.empty()) session->dropped(found);
     } catch (const std::exception&) {  // no memory to say it; the program's call goes on
     }
-}
-
-void Session::dropped(const std::vector<GreenPlaces::Dropped>& found) {
-    const std::lock_guard lock(mutex_);
-    bool lost = false;
-    for (const GreenPlaces::Dropped& one : found) {
-        cuda::DeviceGrant& device = grant_.devices[static_cast<std::size_t>(one.device)];
-        if (one.lost.empty()) {
-            if (std::exchange(told_of_retaken_, true)) continue;
-            log::write(log::Level::kInfo,
-                       "note: this program closed ration's descriptors; the groups of " +
-                           device.uuid + " were free still and are held again");
-            continue;
-        }
-        lost = true;
-        device.groups = (device.groups.empty() ? "all" : device.groups) + ", held no longer";
-        grant_.notes.push_back(one.lost);
-        log::write(log::Level::kWarn, one.lost +
-                                          "; goes on beside it: have the program leave "
-                                          "descriptors from 200 on open, and start it again");
-    }
-    if (lost) publish_grant();
 }
 
 void Session::context_failed(CUresult code) {
