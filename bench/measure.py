@@ -1,130 +1,20 @@
 """Runs the programs of build/<preset>/bench-bin, bare and with ration by turns, and prints a table.
 
-usage: measure.py BUILD [--only ROW]... [--quick] [--json]
+usage: measure.py BUILD [--driver real] [--only ROW]... [--quick] [--json]
 """
 
 import argparse
-import contextlib
 import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 
-RULES = 100
+import first_context
+from harness import RULES, Bench, Child, output, paired
+
 TOGETHER = 50
-LIMIT_S = 120
-
-
-class Bench:
-    """The build under test, the simulated node, and how often things are repeated."""
-
-    def __init__(self, build, folder, quick):
-        self.build, self.folder, self.quick = build, folder, quick
-        self.bin = build / "bench-bin"
-        self.library = build / "libration.so"
-        self.policy = folder / "policy.toml"
-        self.policy.write_text(policy(RULES))
-        (folder / "runtime").mkdir()
-        self.pipe = None
-        self.measured = {}
-
-    def row(self, name):
-        """A row of the table, measured once."""
-        if name not in self.measured:
-            self.measured[name] = ROWS[name](self)
-        return self.measured[name]
-
-    def times(self, full, quick):
-        return quick if self.quick else full
-
-    def environment(self, **more):
-        # What the caller has set for CUDA or ration must not colour the runs.
-        kept = {key: value for key, value in os.environ.items()
-                if not key.startswith(("CUDA_", "RATION_", "SIM_", "LD_"))}
-        return {**kept, "LD_LIBRARY_PATH": str(self.build / "sim"), "SIM_CUDA_GPUS": "h100",
-                "PATH": f"{self.build / 'sim/bin'}:{kept.get('PATH', '/usr/bin:/bin')}",
-                "RATION_RUNTIME_DIR": str(self.folder / "runtime"),
-                **{key: str(value) for key, value in more.items()}}
-
-    def confined(self, policy_file=None):
-        return self.environment(LD_PRELOAD=self.library, RATION_POLICY=policy_file or self.policy)
-
-    def confined_to(self, name, *keys):
-        """Under a policy of one partition for all, of these keys."""
-        file = self.folder / f"{name}.toml"
-        file.write_text("schema = 1\n[partition.it]\n" + "\n".join(keys) +
-                        '\n[[rule]]\nuse = "partition.it"\n')
-        return self.confined(file)
-
-    def ration(self, *arguments):
-        return output([self.build / "ration", *arguments], self.environment())
-
-    @contextlib.contextmanager
-    def daemon(self):
-        """A simulated MPS daemon."""
-        self.ration("mps", "ensure")
-        try:
-            self.pipe = next(self.folder.glob("runtime/u*/mps/pipe"))
-            yield
-        finally:
-            self.ration("mps", "stop")
-
-
-def output(command, environment):
-    done = subprocess.run([str(word) for word in command], env=environment, capture_output=True,
-                          text=True, timeout=LIMIT_S, check=False)
-    if done.returncode != 0:
-        sys.exit(f"bench: {command[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
-
-
-# Groups that exist wherever this runs, as those of a site's policy do.
-GROUPS = ["audio", "video", "cdrom", "games", "users", "mail", "news", "proxy", "backup", "tape", "tty",
-          "disk"]
-
-
-def policy(rules):
-    """A site's policy: the last of its rules matches, the others ask about everything that rules can."""
-    keys = ['exe = "/opt/site/app-{}/bin/*"', 'argv = "*--experiment={} *"', 'user = ["user{}", "guest{}"]',
-            'env = {{ PROJECT = "project-{}-*", SLURM_JOB_ID = "*" }}', 'cgroup = "*/job_{}/*"',
-            'host = "node{}-*"', 'exe = "*/python3*"\nscript = "*/train_{}.py"', 'group = "{group}"']
-    text = 'schema = 1\n\n[partition.quarter]\nshare = "25%"\nmemory = "10GiB"\n'
-    for number in range(rules - 1):
-        key = keys[number % len(keys)].format(
-            number, number, group=GROUPS[number // len(keys) % len(GROUPS)])
-        text += f'\n[[rule]]\n{key}\nuse = "partition.quarter"\n'
-    return text + '\n[[rule]]\nexe = "*/first_call"\nuse = "partition.quarter"\n'
-
-
-class Child:
-    """A program that says when it is ready, and writes a line of numbers for each byte that it gets."""
-
-    def __init__(self, bench, program, environment):
-        self.program = program
-        self.process = subprocess.Popen([bench.bin / program], env=environment, text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE)
-
-    def ready(self):
-        return self if self.process.stdout.readline() else self.fail("it did not begin")
-
-    def go(self):
-        self.process.stdin.write("g")
-        self.process.stdin.flush()
-
-    def numbers(self):
-        line = self.process.stdout.readline()
-        return [int(word) for word in line.split()] if line else self.fail("it ended")
-
-    def fail(self, what):
-        sys.exit(f"bench: {self.program}: {what}: {self.end().strip()}")
-
-    def end(self):
-        """What it wrote to stderr."""
-        return self.process.communicate(timeout=LIMIT_S)[1]
 
 
 def first_calls(bench, environments):
@@ -139,14 +29,6 @@ def first_calls(bench, environments):
     for caller in callers:
         caller.end()
     return results
-
-
-def paired(columns):
-    """Medians of the first column and of what the others add to it. Pairs of one round: what else the
-    machine does changes from one second to the next."""
-    base, *others = columns
-    return [statistics.median(base),
-            *(statistics.median(b - a for a, b in zip(base, other)) for other in others)]
 
 
 def start_up(bench):
@@ -245,20 +127,6 @@ def first_call(bench):
             "of": "ms more"}
 
 
-def first_context(bench):
-    """What is added to the first context, beside cuInit. The simulated driver's own part is small."""
-    bare, ration = [], []
-    for _ in range(bench.times(40, 2)):
-        for runs, environment in ((bare, bench.environment()), (ration, half_the_sms(bench))):
-            text = output([bench.bin / "first_context"], environment)
-            runs.append([int(word) / 1e6 for word in text.split()])
-    cpu, wall, resident = (paired([one, two]) for one, two in zip(list(zip(*bare))[:3], zip(*ration)))
-    return {"what": "first context in a part of the SMs", "unit": "ms", "bare": wall[0],
-            "ration": sum(wall), "added": wall[1],
-            "beside": f"of this CPU time: {cpu[1]:.2f} ms; {resident[1]:.1f} MB more are resident",
-            "figure": wall[1], "budget": 5, "of": "ms more"}
-
-
 def half_the_sms(bench, *more):
     return bench.confined_to("half", 'share = "50%"', 'mechanism = "green"', *more)
 
@@ -275,6 +143,24 @@ def ordered_launch(bench):
 def allocation(bench):
     return calls(bench, "allocation_call", "cuMemAlloc and cuMemFree, quota", 150,
                  half_the_sms(bench, 'memory = "10GiB"'))
+
+
+def launch_on_a_real_driver(bench):
+    """bench-bin/launch alternates the two addresses by itself; a second process is laid out differently."""
+    environment = bench.confined_to("quarter", *first_context.SHARE)
+    runs = [json.loads(output([bench.bin / "launch", "--json", *(["3"] if bench.quick else [])], each))
+            for each in [bench.environment(), environment] * bench.times(3, 1)]
+    control, confined = runs[::2], runs[1::2]
+    if not all(run["hooked"] for run in confined):
+        sys.exit("bench: launches go past ration: is the program confined?")
+    own, linked, ratio = (statistics.median(run[key] for run in confined)
+                          for key in ("own_ns", "linked_ns", "ratio"))
+    return {"what": "launch in a part of the SMs, dormant", "unit": "ns", "bare": own, "ration": linked,
+            "added": linked - own,
+            "beside": "the driver's own address, and as linked, in one process: "
+                      f"{', '.join(str(run['ratio']) for run in confined)}; in bare processes "
+                      f"{', '.join(str(run['ratio']) for run in control)}",
+            "figure": ratio, "budget": 1.01, "of": "times the driver's own"}
 
 
 def together(bench):
@@ -304,8 +190,11 @@ def ioctl_call(bench):
 
 
 ROWS = {"start-up": start_up, "linked-call": linked_call, "first-call": first_call, "together": together,
-        "first-context": first_context, "launch": dormant_launch, "ordered-launch": ordered_launch,
-        "allocation": allocation, "ioctl": ioctl_call, "hip-stream": hip_stream}
+        "first-context": first_context.time_row, "first-context-memory": first_context.memory_row,
+        "launch": dormant_launch, "ordered-launch": ordered_launch, "allocation": allocation,
+        "ioctl": ioctl_call, "hip-stream": hip_stream}
+REAL_ROWS = {"first-context": first_context.time_row, "first-context-memory": first_context.memory_row,
+             "launch": launch_on_a_real_driver}
 
 
 def table(rows):
@@ -315,37 +204,42 @@ def table(rows):
         verdict = {True: "pass", False: "OVER", None: "not measurable, too noisy"}[row["pass"]]
         figure = "" if row["figure"] is None else f"{row['figure']:.2f}"
         yield f"{row['what']:40} {values}   {figure:>6}  {row['budget']} {row['of']}: {verdict}"
-        if row["beside"]:
-            yield f"    {row['beside']}"
+        yield from (f"    {line}" for line in row["beside"].splitlines())
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--driver", choices=("simulated", "real"), default="simulated")
     parser.add_argument("--only", action="append", choices=ROWS)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    real = arguments.driver == "real"
+    rows = REAL_ROWS if real else ROWS
+    for name in arguments.only or []:
+        if name not in rows:
+            sys.exit(f"bench: {name} is not measured on a real driver; these are: {', '.join(rows)}")
     with tempfile.TemporaryDirectory(prefix="ration-bench-") as folder:
-        bench = Bench(arguments.build.resolve(), pathlib.Path(folder), arguments.quick)
-        names = arguments.only or list(ROWS)
+        bench = Bench(arguments.build.resolve(), pathlib.Path(folder), rows, arguments.quick, real)
+        names = arguments.only or list(rows)
         if not (bench.bin / "hip_stream").exists():
             names = [name for name in names if name != "hip-stream"]
         if not names:
             sys.exit("bench: hip-stream needs ROCm: see the line \"AMD tests\" of cmake")
         with bench.daemon():
-            rows = [bench.row(name) for name in names]
-    for row in rows:
+            measured = [bench.row(name) for name in names]
+    for row in measured:
         row["pass"] = None if row["figure"] is None else row["figure"] <= row["budget"]
     load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
     if arguments.json:
-        print(json.dumps({"cores": cores, "load": load, "rows": rows}, indent=2))
+        print(json.dumps({"cores": cores, "load": load, "rows": measured}, indent=2))
     else:
-        print("\n".join(table(rows)))
+        print("\n".join(table(measured)))
         if load > cores:
             print(f"the machine was busy (load {load:.1f} on {cores} cores): run it again when it "
                   "is idle")
-    over = any(row["pass"] is False for row in rows)
+    over = any(row["pass"] is False for row in measured)
     return 1 if over and not arguments.quick else 0
 
 
