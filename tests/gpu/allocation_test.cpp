@@ -398,6 +398,28 @@ TEST(Arrays, WithLevelsTakeThemAllAtOnce) {
     EXPECT_LE(report["left"], kSlackMib);
 }
 
+// cuda.h: clamped to between one and those down to one texel.
+TEST(Arrays, HaveNoFewerLevelsThanOneAndNoMoreThanThereCanBe) {
+    const Report report = ask([](Cuda& cuda, Report& found) {
+        const CUDA_ARRAY3D_DESCRIPTOR shape{64, 16, 0, CU_AD_FORMAT_FLOAT, 1, 0};
+        CUmipmappedArray mipmap{};
+        CUarray level{};
+        found.set("none", cuda.cuMipmappedArrayCreate(&mipmap, &shape, 0));
+        found.set("first", cuda.cuMipmappedArrayGetLevel(&level, mipmap, 0));
+        found.set("no second", cuda.cuMipmappedArrayGetLevel(&level, mipmap, 1));
+        cuda.cuMipmappedArrayDestroy(mipmap);
+        found.set("many", cuda.cuMipmappedArrayCreate(&mipmap, &shape, 1000));
+        found.set("seventh", cuda.cuMipmappedArrayGetLevel(&level, mipmap, 6));
+        found.set("no eighth", cuda.cuMipmappedArrayGetLevel(&level, mipmap, 7));
+        cuda.cuMipmappedArrayDestroy(mipmap);
+    });
+    for (const char* call : {"none", "first", "many", "seventh"}) {
+        EXPECT_EQ(report[call], CUDA_SUCCESS) << call;
+    }
+    EXPECT_NE(report["no second"], CUDA_SUCCESS);
+    EXPECT_NE(report["no eighth"], CUDA_SUCCESS);
+}
+
 TEST(Arrays, ArePadded) {
     if (!part().measured()) GTEST_SKIP() << part().name;
     const struct {

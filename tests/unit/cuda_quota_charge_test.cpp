@@ -56,6 +56,18 @@ TEST(Charge, OfArraysIsWhatTheDriverTakes) {
     EXPECT_EQ(array_charge({128, 128, 6, CU_AD_FORMAT_FLOAT, 1, CUDA_ARRAY3D_CUBEMAP}), 384 * kKiB);
 }
 
+// cuda.h, cuMipmappedArrayCreate: the number is clamped, not refused.
+TEST(Charge, OfAMipmapCountsTheLevelsThatThereCanBe) {
+    const auto charge = [](std::size_t width, std::size_t height, unsigned levels) {
+        return array_charge({width, height, 0, CU_AD_FORMAT_FLOAT, 1, 0}, levels);
+    };
+    EXPECT_EQ(charge(1024, 1024, 0), charge(1024, 1024, 1));
+    EXPECT_EQ(charge(4096, 16, 13), charge(4096, 16, 1000));
+    EXPECT_GT(charge(4096, 1, 1000), charge(4096, 1, 1)) << "by the longer side";
+    EXPECT_EQ(charge(1, 0, 1000), charge(1, 0, 1));
+    EXPECT_EQ(charge(0, 0, 5), charge(0, 0, 1)) << "the driver refuses it";
+}
+
 TEST(Charge, OfArraysGoesByTheFormat) {
     const auto kib = [](CUarray_format format, unsigned channels) {
         return array_charge({1024, 128, 0, format, channels, 0}) / kKiB;

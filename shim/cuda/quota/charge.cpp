@@ -116,6 +116,12 @@ std::uint64_t level_bytes(const CUDA_ARRAY3D_DESCRIPTOR& array, unsigned level) 
     return times(times(row, rows_of(at_level(array.Height))), depth);
 }
 
+// What cuda.h clamps a mipmap's levels to, of whatever size: the last one is one texel.
+unsigned most_levels(const CUDA_ARRAY3D_DESCRIPTOR& array) {
+    const std::uint64_t longest = std::max({array.Width, array.Height, array.Depth});
+    return std::max(static_cast<unsigned>(std::bit_width(longest)), 1U);
+}
+
 }  // namespace
 
 std::uint64_t linear_charge(std::uint64_t bytes) {
@@ -129,10 +135,9 @@ std::uint64_t pitched_charge(std::uint64_t pitch, std::uint64_t height) {
 }
 
 std::uint64_t array_charge(const CUDA_ARRAY3D_DESCRIPTOR& array, unsigned levels) {
-    constexpr unsigned kMostLevels = 64;
     if ((array.Flags & (CUDA_ARRAY3D_SPARSE | CUDA_ARRAY3D_DEFERRED_MAPPING)) != 0) return 0;
     std::uint64_t bytes = 0;
-    for (unsigned level = 0; level < std::min(levels, kMostLevels); ++level) {
+    for (unsigned level = 0; level < std::clamp(levels, 1U, most_levels(array)); ++level) {
         bytes = plus(bytes, level_bytes(array, level));
     }
     return linear_charge(bytes);

@@ -26,7 +26,8 @@ std::uint64_t pitched_charge(std::uint64_t pitch, std::uint64_t height);
 std::uint64_t usual_pitch(std::uint64_t width);
 
 // Of an array with `levels` of a mipmap: rows padded to 64 bytes, their number to the height of a
-// block of the tiled layout, 8 to 128 rows. 0 if its memory comes from cuMemCreate (sparse, or
+// block of the tiled layout, 8 to 128 rows. There is one level at least, and none beyond that of a
+// single texel (cuda.h, cuMipmappedArrayCreate). 0 if its memory comes from cuMemCreate (sparse, or
 // mapped later).
 std::uint64_t array_charge(const CUDA_ARRAY3D_DESCRIPTOR& array, unsigned levels = 1);
 

@@ -193,13 +193,13 @@ CUresult cuMipmappedArrayCreate(CUmipmappedArray* mipmap, const CUDA_ARRAY3D_DES
     return in_context("cuMipmappedArrayCreate", [=](Driver& driver, CUcontext context, auto&) {
         const CUresult result = mipmap != nullptr ? check(shape) : CUDA_ERROR_INVALID_VALUE;
         if (result != CUDA_SUCCESS) return result;
-        if (levels == 0) return CUDA_ERROR_INVALID_VALUE;
-        // No more than down to one texel.
+        // One at least, and no more than down to one texel.
         unsigned most = 1;
-        for (std::size_t extent = std::max(shape->Width, shape->Height); extent > 1; extent /= 2) {
+        for (std::size_t extent = std::max({shape->Width, shape->Height, shape->Depth}); extent > 1;
+             extent /= 2) {
             ++most;
         }
-        return create_levels(driver, context, *mipmap, *shape, std::min(levels, most));
+        return create_levels(driver, context, *mipmap, *shape, std::clamp(levels, 1U, most));
     });
 }
 
