@@ -179,6 +179,7 @@ class Session {
     CUresult after_context(CUresult result);
     std::optional<cuda::Refusal> take_whole(CUdevice device);
     std::optional<cuda::Refusal> mark(CUdevice device);
+    static std::uint64_t bit_of(CUdevice device);
     bool is_checked(CUdevice device) const;
     bool all_checked() const;
     void await_contexts() const;
