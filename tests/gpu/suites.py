@@ -5,9 +5,9 @@ usage: tests/gpu/suites.py [OPTION]... SUITE...
 
 SUITE is a file or folder of pytest tests, or a package that contains them. Each test file is run by a pytest
 of its own, first bare, then by LD_PRELOAD under a policy whose partition is `mechanism = "green"` with
-`share = "25%"` (or the lines of --policy), some files at a time. A file with a difference is run again, both
-ways and alone, since some tests ask how much memory is free or how long something takes: what is still
-different then counts.
+`share = "25%"` (or the lines of --policy), some files at a time. The bare runs preload libm, since some tests
+ask whether LD_PRELOAD is set at all. A file with a difference is run again, both ways and alone, since some
+tests ask how much memory is free or how long something takes: what is still different then counts.
 
     tests/gpu/suites.py --per-file 12 cupy-14.2.0/tests/cupy_tests
     tests/gpu/suites.py numba.cuda.tests
@@ -69,8 +69,9 @@ class Suite:
             work = self.run.work / str(self.number)
         work.mkdir()
         report = work / "report.xml"
+        # By namespaces too: Numba's tests lie in numba_cuda/numba, a folder that is no package.
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "suite_plugin",
-                   f"--per-file={self.options.per_file}", f"--junitxml={report}", f"--basetemp={work}/tmp", file]
+                   "-o", "consider_namespace_packages=true", f"--per-file={self.options.per_file}", f"--junitxml={report}", f"--basetemp={work}/tmp", file]
         path = os.pathsep.join([str(HERE / "programs"), self.run.environment.get("PYTHONPATH", "")])
         environment = dict(self.run.environment, PYTHONPATH=path, **extra)
         try:
@@ -88,7 +89,7 @@ class Suite:
         """Bare and confined outcomes of a file; None where there is no time left or the bare run took too long."""
         if time.monotonic() > self.end:
             return None
-        bare = self.tests(file, {})
+        bare = self.tests(file, {"LD_PRELOAD": "libm.so.6"})
         if bare is None:
             return None
         return bare, self.tests(file, self.policy)
