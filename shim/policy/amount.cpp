@@ -246,13 +246,6 @@ Reading<std::string> parse_mig(std::string_view text) {
     return wrong<std::string>(text, "is not a MIG instance", kMigAllowed);
 }
 
-Reading<unsigned> parse_cu(std::string_view text) {
-    const auto number = parse_unsigned(text);
-    if (number && *number >= 1 && *number <= kMostCus) return {number, {}};
-    return wrong<unsigned>(text, "is not a number of CUs",
-                           "an integer from 1 to " + std::to_string(kMostCus));
-}
-
 Reading<unsigned> parse_engine(std::string_view text) {
     const auto number = parse_unsigned(text);
     if (number && *number <= kMaxEngine) return {number, {}};

@@ -52,9 +52,7 @@ DeviceSelector device_at(unsigned index);
 
 Reading<std::string> parse_mig(std::string_view text);
 
-// A number of CUs.
 inline constexpr unsigned kMostCus = 1024;  // of a mask: max_num_cus in the kernel's kfd_chardev.c
-Reading<unsigned> parse_cu(std::string_view text);
 
 // "0" of cu_mask = { 0 = "0x0f" }.
 Reading<unsigned> parse_engine(std::string_view text);

@@ -37,6 +37,11 @@ void read_rules(const std::string& key, const Value& value, Draft& draft, Report
 const Key<Partition>* find_partition_key(std::string_view name);
 std::vector<std::string> partition_key_names();
 
+// A partition's table, whole: every mistake of it is reported. `name` and `title` are what messages
+// call it: "partition.x", "[partition.x]".
+Partition read_partition(const std::string& name, const std::string& title, const Entry& entry,
+                         Report& report);
+
 // Keys that exclude each other, in a partition or a pool.
 void check_sizes(const Value& table, const std::string& name, Report& report);
 

@@ -37,38 +37,62 @@ struct Loaded {
 Loaded read(const std::vector<Source>& sources);
 
 // The policy that `ration run --share ... ` asks for: one partition for everything, called
-// "partition.NAME" ("partition.run" without --name). Empty strings mean "not given"; `device` is a
-// list with commas. Problems name the option ("--share: ..."). Never throws.
+// "partition.NAME" ("partition.run" without --name). Empty strings mean "not given". Problems name
+// the option ("--share: ..."). Never throws.
 struct Inline {
     std::string share, memory, device, mig, name, cu, cu_mask;
-    // As in a policy; `exclusive` is "1".
-    std::string sm = "", sm_groups = "", mechanism = "", granularity = "", exclusive = "",
-                wait = "", scope = "";
+    std::string sm = "", sm_groups = "", device_share = "", mechanism = "", distribution = "",
+                granularity = "", exclusive = "", wait = "", scope = "", report = "",
+                own_contexts = "", priority = "", override_visible = "";
 };
 Loaded read_inline(const Inline& options);
 
-// The options of `ration run` and the variables by which it passes them on.
+// How the text of an option is written.
+enum class InlineForm {
+    kText,    // as the string in a policy: 25%
+    kNumber,  // 32
+    kSwitch,  // 1 for true; the option has no value
+    kList,    // 0,2 for [0, 2]
+    kTable,   // 0=25%,1=50% for { 0 = "25%", 1 = "50%" }
+};
+
+// The options of `ration run`, the keys of a partition that they are, and the variables by which
+// they are passed on.
 struct InlineFlag {
     const char* option;
+    const char* key;  // nullptr: the partition's name
     const char* variable;
     std::string Inline::*value;
+    InlineForm form;
     bool asks;  // is a policy by itself
 };
 inline constexpr InlineFlag kInlineFlags[] = {
-    {"--share", kShareVariable, &Inline::share, true},
-    {"--sm", kSmVariable, &Inline::sm, true},
-    {"--sm-groups", kSmGroupsVariable, &Inline::sm_groups, true},
-    {"--cu", kCuVariable, &Inline::cu, true},
-    {"--cu-mask", kCuMaskVariable, &Inline::cu_mask, true},
-    {"--memory", kMemoryVariable, &Inline::memory, true},
-    {"--device", kDeviceVariable, &Inline::device, true},
-    {"--mig", kMigVariable, &Inline::mig, true},
-    {"--green", kMechanismVariable, &Inline::mechanism, false},
-    {"--granularity", kGranularityVariable, &Inline::granularity, false},
-    {"--exclusive", kExclusiveVariable, &Inline::exclusive, false},
-    {"--wait", kWaitVariable, &Inline::wait, false},
-    {"--scope", kScopeVariable, &Inline::scope, false},
-    {"--name", kNameVariable, &Inline::name, false},
+    {"--share", "share", kShareVariable, &Inline::share, InlineForm::kText, true},
+    {"--sm", "sm", kSmVariable, &Inline::sm, InlineForm::kNumber, true},
+    {"--sm-groups", "sm_groups", kSmGroupsVariable, &Inline::sm_groups, InlineForm::kText, true},
+    {"--device-share", "device_share", kDeviceShareVariable, &Inline::device_share,
+     InlineForm::kTable, true},
+    {"--cu", "cu", kCuVariable, &Inline::cu, InlineForm::kNumber, true},
+    {"--cu-mask", "cu_mask", kCuMaskVariable, &Inline::cu_mask, InlineForm::kTable, true},
+    {"--mig", "mig", kMigVariable, &Inline::mig, InlineForm::kText, true},
+    {"--memory", "memory", kMemoryVariable, &Inline::memory, InlineForm::kText, true},
+    {"--device", "device", kDeviceVariable, &Inline::device, InlineForm::kList, true},
+    {"--mechanism", "mechanism", kMechanismVariable, &Inline::mechanism, InlineForm::kText, false},
+    {"--distribution", "distribution", kDistributionVariable, &Inline::distribution,
+     InlineForm::kText, false},
+    {"--granularity", "granularity", kGranularityVariable, &Inline::granularity, InlineForm::kText,
+     false},
+    {"--exclusive", "exclusive", kExclusiveVariable, &Inline::exclusive, InlineForm::kSwitch,
+     false},
+    {"--wait", "wait", kWaitVariable, &Inline::wait, InlineForm::kText, false},
+    {"--scope", "scope", kScopeVariable, &Inline::scope, InlineForm::kText, false},
+    {"--report", "report", kReportVariable, &Inline::report, InlineForm::kText, false},
+    {"--own-contexts", "own_contexts", kOwnContextsVariable, &Inline::own_contexts,
+     InlineForm::kText, false},
+    {"--priority", "priority", kPriorityVariable, &Inline::priority, InlineForm::kNumber, true},
+    {"--override-visible", "override_visible", kOverrideVisibleVariable, &Inline::override_visible,
+     InlineForm::kSwitch, false},
+    {"--name", nullptr, kNameVariable, &Inline::name, InlineForm::kText, false},
 };
 
 }  // namespace ration::policy

@@ -19,7 +19,8 @@ void read_share_of(const std::string& key, const Entry& entry, Partition& to, Re
         return other.text == device.value->text;
     });
     if (twice) {
-        report.add(entry.where, key + " names device " + quote(device.value->text) + " twice");
+        report.add(entry.where, key + " names device " + quote(device.value->text) +
+                                    " twice; allowed: each device once");
     }
     const auto share = read_text<double>(key + '.' + one_line(entry.key, 64), entry.value,
                                          kShareAllowed, report, parse_share);

@@ -81,7 +81,9 @@ void read_device(const std::string& key, const Value& value, Partition& to, Repo
         const bool twice =
             std::any_of(to.devices.begin(), to.devices.end(),
                         [&](const auto& other) { return other.text == device->text; });
-        if (twice) report.add(item.where, "device " + quote(device->text) + " is named twice");
+        if (twice)
+            report.add(item.where, "device " + quote(device->text) +
+                                       " is named twice; allowed: each device once");
         to.devices.push_back(std::move(*device));
     });
 }
@@ -128,14 +130,24 @@ constexpr Key<Partition> kKeys[] = {
     {"override_visible", read_override},
 };
 
-void read_partition(const std::string& name, const Entry& entry, Draft& draft, Report& report) {
+void add_partition(const std::string& name, const Entry& entry, Draft& draft, Report& report) {
+    draft.policy.partitions.emplace(name, read_partition(name, '[' + name + ']', entry, report));
+}
+
+}  // namespace
+
+Partition read_partition(const std::string& name, const std::string& title, const Entry& entry,
+                         Report& report) {
     Partition partition;
     partition.name = name;
     partition.place = report.place(entry.where);
     const std::size_t before = report.count();
-    read_table(entry.value, '[' + name + ']', kKeys, partition, report);
+    read_table(entry.value, title, kKeys, partition, report);
     // What is missing may be misspelt, and reported already.
-    if (report.count() == before) check_purpose(entry.value, name, entry.where, report);
+    if (report.count() == before) {
+        check_purpose(entry.value, name, entry.where, report);
+        if (report.count() != before) return partition;
+    }
     check_sizes(entry.value, name, report);
     check_values(
         partition, name,
@@ -144,10 +156,8 @@ void read_partition(const std::string& name, const Entry& entry, Draft& draft, R
             return at == nullptr ? entry.where : at->value.where;
         },
         report);
-    draft.policy.partitions.emplace(name, std::move(partition));
+    return partition;
 }
-
-}  // namespace
 
 const Key<Partition>* find_partition_key(std::string_view name) { return find_key(kKeys, name); }
 
@@ -158,7 +168,7 @@ std::vector<std::string> partition_key_names() {
 }
 
 void read_partitions(const std::string& key, const Value& value, Draft& draft, Report& report) {
-    for_each_definition(key, value, draft, report, read_partition);
+    for_each_definition(key, value, draft, report, add_partition);
 }
 
 void for_each_definition(const std::string& key, const Value& value, Draft& draft, Report& report,

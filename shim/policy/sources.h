@@ -15,18 +15,24 @@ inline constexpr const char* kCuVariable = "RATION_CU";
 inline constexpr const char* kCuMaskVariable = "RATION_CU_MASK";
 inline constexpr const char* kSmVariable = "RATION_SM";
 inline constexpr const char* kSmGroupsVariable = "RATION_SM_GROUPS";
+inline constexpr const char* kDeviceShareVariable = "RATION_DEVICE_SHARE";
+inline constexpr const char* kPriorityVariable = "RATION_PRIORITY";
 // These ask for nothing by themselves.
 inline constexpr const char* kMechanismVariable = "RATION_MECHANISM";
+inline constexpr const char* kDistributionVariable = "RATION_DISTRIBUTION";
 inline constexpr const char* kGranularityVariable = "RATION_GRANULARITY";
 inline constexpr const char* kExclusiveVariable = "RATION_EXCLUSIVE";
 inline constexpr const char* kWaitVariable = "RATION_WAIT";
 inline constexpr const char* kScopeVariable = "RATION_SCOPE";
+inline constexpr const char* kReportVariable = "RATION_REPORT";
+inline constexpr const char* kOwnContextsVariable = "RATION_OWN_CONTEXTS";
+inline constexpr const char* kOverrideVisibleVariable = "RATION_OVERRIDE_VISIBLE";
 inline constexpr const char* kNameVariable = "RATION_NAME";
 
 // Any of them, set and not empty, is a policy without a file.
 inline constexpr const char* kAskingVariables[] = {
-    kShareVariable, kMemoryVariable, kDeviceVariable, kMigVariable,
-    kCuVariable,    kCuMaskVariable, kSmVariable,     kSmGroupsVariable};
+    kShareVariable,  kMemoryVariable, kDeviceVariable,   kMigVariable,         kCuVariable,
+    kCuMaskVariable, kSmVariable,     kSmGroupsVariable, kDeviceShareVariable, kPriorityVariable};
 
 // The site's: policy.toml and policy.d/*.toml in the first, policy.d/*.toml in the second, where a
 // root prolog writes one for each job.

@@ -9,7 +9,8 @@
 
 namespace ration::policy {
 
-inline constexpr const char* kGroupsAllowed = R"(numbers of groups of SMs, such as "0-3,7")";
+inline constexpr const char* kGroupsAllowed =
+    R"(numbers of groups of SMs, 0 to 1023, such as "0-3,7")";
 inline constexpr const char* kWaitAllowed =
     R"(a time of at most 24 hours, such as "30s", "5min" or "2h")";
 

@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "policy_helpers.h"
+#include "shim/policy/draft.h"
 
 namespace ration::policy {
 namespace {
@@ -23,15 +26,16 @@ TEST(Inline, CountsAndMasksCus) {
 
 TEST(Inline, ProblemsOfMasksNameTheOption) {
     const auto line = [](const Inline& given) { return lines(read_inline(given).problems).at(0); };
-    EXPECT_EQ(line(cus("0", "")),
-              "--cu: \"0\" is not a number of CUs; allowed: an integer from 1 to 1024");
+    EXPECT_EQ(line(cus("0", "")), "--cu: cu 0 is out of range; allowed: an integer from 1 to 1024");
+    EXPECT_EQ(line(cus("lots", "")), "--cu: \"lots\" is not a number; allowed: digits alone");
     for (const char* mask :
          {"0", "0=0x0,1=0x0", "0=0x1,", "0=0x1,00=0x1", "=0x1", "64=0x1", "0=15"}) {
         EXPECT_EQ(line(cus("", mask)).rfind("--cu-mask: ", 0), 0U) << mask;
     }
     EXPECT_EQ(
         line(cus("26", "0=0x1")),
-        "--cu-mask: beside --cu; allowed: one of --share, --sm, --sm-groups, --cu and --cu-mask");
+        "--cu-mask: the command line has two sizes, cu and cu_mask; allowed: one of share, sm, "
+        "sm_groups, device_share, cu, cu_mask and mig");
 }
 
 TEST(Inline, IsOnePartitionForEverything) {
@@ -70,17 +74,20 @@ TEST(Inline, ProblemsNameTheOption) {
               0U);
     EXPECT_EQ(text(options("", "", "0,", "", "")).size(), 1U);
     EXPECT_EQ(text(options("", "", ",0", "", "")).size(), 1U);
-    EXPECT_EQ(text(options("", "", "0,0", "", "")),
-              (std::vector<std::string>{"--device: \"0\" is named twice"}));
+    EXPECT_EQ(
+        text(options("", "", "0,0", "", "")),
+        (std::vector<std::string>{"--device: \"0\" is named twice; allowed: each device once"}));
     EXPECT_EQ(
         text(options("25%", "", "", "MIG-aa", "")),
-        (std::vector<std::string>{"--mig: beside another limit; allowed: --mig alone, as a MIG "
-                                  "instance is a device with a size of its own"}));
+        (std::vector<std::string>{"--mig: the command line has two sizes, share and mig; allowed: "
+                                  "one of share, sm, sm_groups, device_share, cu, cu_mask and "
+                                  "mig"}));
     EXPECT_EQ(text(options("", "", "", "", "")).size(), 1U);
     EXPECT_EQ(text(options("", "", "", "", "x")),
               (std::vector<std::string>{
-                  "--name: nothing to limit; allowed: --share, --sm, --sm-groups, --cu, --cu-mask, "
-                  "--memory, --device or --mig"}));
+                  "--name: the command line limits nothing; allowed: share, sm, sm_groups, "
+                  "device_share, cu, cu_mask, mig, memory, device or priority (share = \"100%\" "
+                  "for all of a GPU)"}));
 }
 
 TEST(Inline, GroupsAreReadAsInAPolicy) {
@@ -114,17 +121,76 @@ TEST(Inline, MistakesOfGroupsNameTheOption) {
     };
     EXPECT_EQ(line(&Inline::sm, "0", ""),
               "--sm: sm 0 is out of range; allowed: an integer from 1 to 65535");
-    EXPECT_EQ(line(&Inline::sm, "32x", ""),
-              "--sm: sm is a string; allowed: an integer from 1 to 65535");
+    EXPECT_EQ(line(&Inline::sm, "32x", ""), "--sm: \"32x\" is not a number; allowed: digits alone");
     EXPECT_EQ(line(&Inline::wait, "5min", "25%"),
-              "--wait: wait in the options without exclusive; allowed: with exclusive = true");
+              "--wait: wait in the command line without exclusive; allowed: with exclusive = true");
     EXPECT_EQ(line(&Inline::scope, "us", "25%"),
-              "--scope: scope \"us\" is unknown; allowed: \"process\", \"slot\", \"user\", "
+              "--scope: \"us\" is unknown; allowed: \"process\", \"slot\", \"user\", "
               "\"cgroup\"");
     EXPECT_EQ(line(&Inline::sm_groups, "0", "25%"),
-              "--sm-groups: beside --share; allowed: one of --share, --sm, --sm-groups, --cu and "
-              "--cu-mask");
-    EXPECT_EQ(line(&Inline::exclusive, "1", "").rfind("--exclusive: nothing to limit", 0), 0U);
+              "--sm-groups: the command line has two sizes, share and sm_groups; allowed: one of "
+              "share, sm, sm_groups, device_share, cu, cu_mask and mig");
+    EXPECT_EQ(line(&Inline::exclusive, "1", ""),
+              "--exclusive: the command line limits nothing; allowed: share, sm, sm_groups, "
+              "device_share, cu, cu_mask, mig, memory, device or priority (share = \"100%\" for "
+              "all of a GPU)");
+    EXPECT_EQ(line(&Inline::exclusive, "yes", "25%"),
+              "--exclusive: \"yes\" is neither; allowed: 1 or 0");
+    EXPECT_EQ(line(&Inline::device_share, "0", ""),
+              "--device-share: \"0\" has no equals sign; allowed: NAME=VALUE, separated by commas");
+    EXPECT_EQ(line(&Inline::device_share, "0=25%,0=50%", ""),
+              "--device-share: device_share names device \"0\" twice; allowed: each device once");
+    EXPECT_EQ(line(&Inline::report, "now", "25%"),
+              "--report: \"now\" is unknown; allowed: \"start\", \"max\", \"min\"");
+    EXPECT_EQ(line(&Inline::own_contexts, "primary", ""),
+              "--own-contexts: the command line limits nothing; allowed: share, sm, sm_groups, "
+              "device_share, cu, cu_mask, mig, memory, device or priority (share = \"100%\" for "
+              "all of a GPU)");
+}
+
+TEST(Inline, SharesByDeviceAreATable) {
+    Inline given;
+    given.device_share = "0=25%,visible:1=50%,GPU-aa=1/4";
+    given.report = "min";
+    given.own_contexts = "primary";
+    given.override_visible = "1";
+    const Loaded loaded = read_inline(given);
+    EXPECT_EQ(lines(loaded.problems), std::vector<std::string>());
+    const Partition partition = decide(loaded.policy, FakeProcess()).partition;
+    EXPECT_EQ(partition.device_share, (std::vector<double>{25, 50, 25}));
+    ASSERT_EQ(partition.devices.size(), 3U);
+    EXPECT_EQ(partition.devices[0].index, 0U);
+    EXPECT_EQ(partition.devices[1].kind, DeviceSelector::Kind::kVisible);
+    EXPECT_EQ(partition.report, Reported::kMin);
+    EXPECT_EQ(partition.own_contexts, OwnContexts::kPrimary);
+    EXPECT_TRUE(partition.override_visible);
+}
+
+TEST(Inline, APriorityOrADistributionIsOneToo) {
+    Inline given;
+    given.priority = "1";
+    EXPECT_EQ(decide(read_inline(given).policy, FakeProcess()).partition.priority, 1U);
+    given.priority = "2";
+    EXPECT_EQ(lines(read_inline(given).problems),
+              (std::vector<std::string>{
+                  "--priority: priority 2 is out of range; allowed: an integer from 0 to 1"}));
+    given = {};
+    given.cu = "24";
+    given.distribution = "engines";
+    EXPECT_EQ(decide(read_inline(given).policy, FakeProcess()).partition.distribution,
+              Distribution::kEngines);
+}
+
+TEST(Inline, EveryKeyOfAPartitionIsAnOption) {
+    std::vector<std::string> keys;
+    for (const InlineFlag& flag : kInlineFlags) {
+        if (flag.key == nullptr) continue;
+        keys.emplace_back(flag.key);
+        std::string option = "--" + keys.back();
+        std::replace(option.begin(), option.end(), '_', '-');
+        EXPECT_EQ(option, flag.option);
+    }
+    EXPECT_THAT(keys, ::testing::UnorderedElementsAreArray(partition_key_names()));
 }
 
 // libration.so has a list of its own, without the C++ library.

@@ -14,11 +14,19 @@ _ration_options() {
     "$@" --help 2>/dev/null | awk '/^  -/ { print }' | grep -oE -- '--[a-z][a-z-]*' | sort -u
 }
 
+# The values of an option that has a list of them, which --help shows with "|" between.
+_ration_values() {
+    local option=$1
+    shift
+    "$@" --help 2>/dev/null | awk -v option="$option" '
+        $1 == option && $2 ~ /[|]/ { gsub(/[|]/, " ", $2); print $2 }'
+}
+
 # Where PROG begins in `ration run [OPTIONS] [--] PROG`; nothing if the cursor is before it.
 _ration_program_at() {
     local i=2 takes_value
     takes_value=$(ration "${COMP_WORDS[1]}" --help 2>/dev/null |
-        awk '/^  --[a-z-]+ [A-Z]/ { print $1 }')
+        awk '/^  --[a-z-]+ [^ ]/ { print $1 }')
     while ((i < COMP_CWORD)); do
         case ${COMP_WORDS[i]} in
             --)
@@ -61,9 +69,14 @@ _ration() {
             ((COMP_CWORD > 2)) && command+=("${COMP_WORDS[2]}")
             ;;
     esac
+    local values
+    values=$(_ration_values "$before" "${command[@]}")
+    if [[ -n $values ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$values" -- "$word")
+        return
+    fi
     case $before in
         --policy | --driver) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
-        --shell) mapfile -t COMPREPLY < <(compgen -W "sh fish" -- "$word") ;;
         *)
             if [[ $word == -* ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$(_ration_options "${command[@]}")" -- "$word")

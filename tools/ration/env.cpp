@@ -56,9 +56,9 @@ Action add_env(CLI::App& app) {
     auto options = std::make_shared<Options>();
     add_share_options(app, options->share);
     const std::map<std::string, Shell> shells{{"sh", Shell::kSh}, {"fish", Shell::kFish}};
-    app.add_option("--shell", options->shell, "Whose syntax: sh (bash, zsh, ksh too) or fish")
-        ->transform(CLI::CheckedTransformer(shells))
-        ->type_name("SHELL");
+    app.add_option("--shell", options->shell, "Whose syntax; sh is for bash, zsh and ksh too")
+        ->transform(CLI::CheckedTransformer(shells).description(""))
+        ->type_name("sh|fish");
     app.footer(
         "LD_PRELOAD is merged when the lines are evaluated; evaluating them twice is harmless.\n"
         "\n"

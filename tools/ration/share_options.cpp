@@ -44,11 +44,6 @@ std::string smaller_share(const Both& both) {
     return *policy::parse_share(both.given).value <= outer ? both.given : both.outer;
 }
 
-std::string smaller_cu(const Both& both) {
-    const unsigned outer = both.outer_value(policy::parse_cu(both.outer));
-    return *policy::parse_cu(both.given).value <= outer ? both.given : both.outer;
-}
-
 std::string common_cus(const Both& both) {
     const policy::EngineMasks outer = both.outer_value(policy::parse_cu_mask(both.outer));
     const policy::EngineMasks given = *policy::parse_cu_mask(both.given).value;
@@ -101,6 +96,33 @@ std::string common_devices(const Both& both) {
     return common;
 }
 
+// "0=25%,1=50%" as pairs; the text was checked, or is what an outer `ration run` has checked.
+std::vector<std::pair<std::string, std::string>> shares_of(const std::string& list) {
+    std::vector<std::pair<std::string, std::string>> shares;
+    for (const std::string& item : items_of(list)) {
+        const std::size_t equals = std::min(item.find('='), item.size());
+        shares.emplace_back(item.substr(0, equals), item.substr(std::min(equals + 1, item.size())));
+    }
+    return shares;
+}
+
+// Of each device that both name, as common_devices.
+std::string smaller_shares(const Both& both) {
+    const auto outer = shares_of(both.outer);
+    std::string common;
+    for (const auto& [device, share] : shares_of(both.given)) {
+        const auto found = std::find_if(outer.begin(), outer.end(),
+                                        [&](const auto& each) { return each.first == device; });
+        if (found == outer.end()) continue;
+        const Both one{both.option, both.variable, found->second, share};
+        common += (common.empty() ? "" : ",") + device + "=" + smaller_share(one);
+    }
+    if (common.empty()) {
+        both.fail("no device is in both; name some of the outer ones, written as they are there");
+    }
+    return common;
+}
+
 std::string same_mig(const Both& both) {
     if (both.outer != both.given) {
         both.fail("a share within a share stays on its MIG instance");
@@ -108,12 +130,21 @@ std::string same_mig(const Both& both) {
     return both.given;
 }
 
-std::string smaller_sm(const Both& both) {
+unsigned outer_number(const Both& both) {
     const auto outer = policy::parse_unsigned(both.outer);
     if (!outer) {
         throw Failure(kUsage, both.text() + ": that is no number; unset it");
     }
-    return *policy::parse_unsigned(both.given) <= *outer ? both.given : both.outer;
+    return *outer;
+}
+
+std::string smaller_number(const Both& both) {
+    return *policy::parse_unsigned(both.given) <= outer_number(both) ? both.given : both.outer;
+}
+
+// 1 is below 0.
+std::string lower_priority(const Both& both) {
+    return *policy::parse_unsigned(both.given) >= outer_number(both) ? both.given : both.outer;
 }
 
 std::string common_groups(const Both& both) {
@@ -142,71 +173,111 @@ std::string the_same(const Both& both) {
 // What is no size of anything: of the inner and the outer one, the inner's.
 std::string inner(const Both& both) { return both.given; }
 
-// What holds where an outer `ration run` has given a flag too: a share within a share only narrows.
+// What an option is called in --help, and what holds where an outer `ration run` has given it too:
+// a share within a share only narrows.
 using Narrow = std::string (*)(const Both&);
-struct Rule {
+struct Row {
     std::string policy::Inline::*flag;
+    const char* type;  // words separated by "|" are all there are; nullptr: it takes no value
+    const char* help;
     Narrow narrow;
 };
-constexpr Rule kRules[] = {
-    {&policy::Inline::share, smaller_share},     {&policy::Inline::sm, smaller_sm},
-    {&policy::Inline::sm_groups, common_groups}, {&policy::Inline::cu, smaller_cu},
-    {&policy::Inline::cu_mask, common_cus},      {&policy::Inline::memory, smaller_memory},
-    {&policy::Inline::device, common_devices},   {&policy::Inline::mig, same_mig},
-    {&policy::Inline::mechanism, inner},         {&policy::Inline::granularity, the_same},
-    {&policy::Inline::exclusive, inner},         {&policy::Inline::wait, inner},
-    {&policy::Inline::scope, the_same},          {&policy::Inline::name, inner},
+constexpr Row kRows[] = {
+    {&policy::Inline::share, "PERCENT", "Share of each device's SMs or CUs: 25% or 1/3",
+     smaller_share},
+    {&policy::Inline::sm, "N", "Number of SMs of each NVIDIA device", smaller_number},
+    {&policy::Inline::sm_groups, "LIST", "Groups of SMs of each NVIDIA device: 0-3,7",
+     common_groups},
+    {&policy::Inline::device_share, "LIST", "A share of each of these devices: 0=25%,1=50%",
+     smaller_shares},
+    {&policy::Inline::cu, "N", "Number of CUs of each AMD device", smaller_number},
+    {&policy::Inline::cu_mask, "MASK", "CUs of each AMD device by shader engine: 0=0x0f,1=0x7f",
+     common_cus},
+    {&policy::Inline::mig, "UUID", "MIG instance", same_mig},
+    {&policy::Inline::memory, "SIZE", "Memory on each device: 2GiB, 500MB or 25%", smaller_memory},
+    {&policy::Inline::device, "LIST",
+     "Devices, comma separated: indices in PCI order, UUIDs, PCI addresses, visible:N",
+     common_devices},
+    {&policy::Inline::mechanism, "auto|mps|mig|green|cu-mask", "How the share is kept", the_same},
+    {&policy::Inline::distribution, "even|engines",
+     "Which CUs: as many of each shader engine, or whole engines", the_same},
+    {&policy::Inline::granularity, "group|fine",
+     "fine: groups of fewer SMs, without large clusters and NCCL", the_same},
+    {&policy::Inline::exclusive, nullptr, "Groups of SMs that no other share on the device holds",
+     inner},
+    {&policy::Inline::wait, "TIME", "How long to wait for them: 30s, 5min or 2h", inner},
+    {&policy::Inline::scope, "process|slot|user|cgroup", "Whose processes share the grant",
+     the_same},
+    {&policy::Inline::report, "start|max|min", "Which number of SMs the program is told", inner},
+    {&policy::Inline::own_contexts, "refuse|primary",
+     "What becomes of a context that the program makes and nothing can confine", inner},
+    {&policy::Inline::priority, "0|1", "1: below normal, among the clients of an MPS daemon",
+     lower_priority},
+    {&policy::Inline::override_visible, nullptr,
+     "The devices may lie outside the list that the program was given", inner},
+    {&policy::Inline::name, "NAME", "What `ration ps` calls this share", inner},
 };
-static_assert(std::size(kRules) == std::size(policy::kInlineFlags));
+static_assert(std::size(kRows) == std::size(policy::kInlineFlags));
 
-std::string narrow(const policy::InlineFlag& flag, const Both& both) {
-    for (const Rule& rule : kRules) {
-        if (rule.flag == flag.value) {
-            return rule.narrow(both);
+const Row& row_of(const policy::InlineFlag& flag) {
+    return *std::find_if(std::begin(kRows), std::end(kRows),
+                         [&](const Row& row) { return row.flag == flag.value; });
+}
+
+bool any(const policy::Inline& given) {
+    return std::any_of(
+        std::begin(policy::kInlineFlags), std::end(policy::kInlineFlags),
+        [&](const policy::InlineFlag& flag) { return !(given.*flag.value).empty(); });
+}
+
+std::string outer_value(const policy::InlineFlag& flag) {
+    return own_environment(flag.variable).value_or("");
+}
+
+// Beside what was given, what else counts of it.
+void refuse_mistakes(const policy::Inline& merged, const policy::Inline& given) {
+    const policy::Diagnostics problems = policy::read_inline(merged).problems;
+    if (problems.empty()) {
+        return;
+    }
+    std::string outer;
+    for (const policy::InlineFlag& flag : policy::kInlineFlags) {
+        if ((given.*flag.value).empty() && !outer_value(flag).empty()) {
+            outer +=
+                fmt::format("{}{}={}", outer.empty() ? "" : ", ", flag.variable, outer_value(flag));
         }
     }
-    return both.given;
-}
-
-void refuse_mistakes(const policy::Loaded& loaded) {
-    if (!loaded.problems.empty()) {
-        throw Failure(kUsage, lines(loaded.problems));
-    }
-}
-
-bool any(const policy::Inline& given, bool asking_alone) {
-    return std::any_of(std::begin(policy::kInlineFlags), std::end(policy::kInlineFlags),
-                       [&](const policy::InlineFlag& flag) {
-                           return (flag.asks || !asking_alone) && !(given.*flag.value).empty();
-                       });
+    throw Failure(kUsage,
+                  lines(problems) + (outer.empty() ? "" : "; in the environment: " + outer));
 }
 
 // The flags together with those of an outer `ration run`, which are in the environment.
 policy::Inline merged_inline(const policy::Inline& given) {
-    if (any(given, true)) {
-        refuse_mistakes(policy::read_inline(given));  // before it is compared
-    }
-    policy::Inline merged;
+    policy::Inline merged = given;
     for (const policy::InlineFlag& flag : policy::kInlineFlags) {
-        const Both both{flag.option, flag.variable, own_environment(flag.variable).value_or(""),
-                        given.*flag.value};
+        if ((given.*flag.value).empty()) {
+            merged.*flag.value = outer_value(flag);
+        }
+    }
+    refuse_mistakes(merged, given);  // before any of it is compared
+    for (const policy::InlineFlag& flag : policy::kInlineFlags) {
+        const Both both{flag.option, flag.variable, outer_value(flag), given.*flag.value};
         if (both.outer.empty() || both.given.empty()) {
-            merged.*flag.value = both.outer + both.given;
             continue;
         }
-        merged.*flag.value = narrow(flag, both);
+        merged.*flag.value = row_of(flag).narrow(both);
         if (merged.*flag.value != both.given) {
             complain(both.text() + ": " + merged.*flag.value + " holds");
         }
     }
-    refuse_mistakes(policy::read_inline(merged));
+    refuse_mistakes(merged, given);
     return merged;
 }
 
 // A share within a share only narrows, and what a policy will give cannot be told from here.
 void refuse_to_leave_outer_flags() {
     for (const policy::InlineFlag& flag : policy::kInlineFlags) {
-        const std::string outer = own_environment(flag.variable).value_or("");
+        const std::string outer = outer_value(flag);
         if (flag.asks && !outer.empty()) {
             throw Failure(kUsage, fmt::format("{}={} is in the environment, from an outer `ration "
                                               "run`, and --policy could widen it: leave --policy "
@@ -226,30 +297,27 @@ void add_share_options(CLI::App& app, ShareOptions& options) {
             return text.empty() ? std::string("must not be empty") : std::string();
         });
     };
-    policy::Inline& flags = options.flags;
     add("--policy", options.policy, "FILE", "Policy file to follow");
-    add("--share", flags.share, "PERCENT", "Share of each device's SMs or CUs: 25% or 1/3");
-    add("--sm", flags.sm, "N", "Number of SMs of each NVIDIA device");
-    add("--sm-groups", flags.sm_groups, "LIST", "Groups of SMs of each NVIDIA device: 0-3,7");
-    add("--cu", flags.cu, "N", "Number of CUs of each AMD device");
-    add("--cu-mask", flags.cu_mask, "MASK",
-        "CUs of each AMD device by shader engine: 0=0x0f,1=0x7f");
-    add("--memory", flags.memory, "SIZE", "Memory on each device: 2GiB, 500MB or 25%");
-    add("--device", flags.device, "LIST",
-        "Devices, comma separated: indices in PCI order, UUIDs, PCI addresses, visible:N");
-    add("--mig", flags.mig, "UUID", "MIG instance");
+    for (const policy::InlineFlag& flag : policy::kInlineFlags) {
+        const Row& row = row_of(flag);
+        std::string& value = options.flags.*flag.value;
+        if (row.type != nullptr) {
+            add(flag.option, value, row.type, row.help);
+        } else {
+            app.add_flag_callback(
+                flag.option, [&value] { value = "1"; }, row.help);
+        }
+    }
+    std::string& mechanism = options.flags.mechanism;
     app.add_flag_callback(
-        "--green", [&flags] { flags.mechanism = "green"; },
-        "Whole groups of SMs instead of an MPS percentage");
-    app.add_flag_callback(
-        "--exclusive", [&flags] { flags.exclusive = "1"; },
-        "Groups of SMs that no other share on the device holds");
-    add("--wait", flags.wait, "TIME", "How long to wait for them: 30s, 5min or 2h");
-    add("--scope", flags.scope, "SCOPE",
-        "Whose processes share the grant: process, slot, user or cgroup");
-    add("--granularity", flags.granularity, "SIZE",
-        "group, or fine: groups of fewer SMs, without large clusters and NCCL");
-    add("--name", flags.name, "NAME", "What `ration ps` calls this share");
+        "--green",
+        [&mechanism] {
+            if (!mechanism.empty() && mechanism != "green") {
+                throw CLI::ExcludesError("--green", "--mechanism");
+            }
+            mechanism = "green";
+        },
+        "The same as --mechanism green");
     add("--use", options.use, "PARTITION",
         "What to take of that which the policy's may_use offers");
 }
@@ -269,7 +337,7 @@ std::optional<std::string> own_environment(const std::string& name) {
 
 Changes changes_of(const ShareOptions& options) {
     Changes changes;
-    const bool flagged = any(options.flags, false);
+    const bool flagged = any(options.flags);
     if (!options.policy.empty()) {
         if (flagged) {
             throw Failure(kUsage,

@@ -136,6 +136,8 @@ class Help(support.Case):
         self.assertEqual(self.complete("d"), {"doctor"})
         self.assertEqual(self.complete("mps", ""), set(self.listed("Subcommands", "mps")))
         self.assertEqual(self.complete("env", "--shell", ""), {"sh", "fish"})
+        self.assertEqual(self.complete("run", "--scope", ""), {"process", "slot", "user", "cgroup"})
+        self.assertEqual(self.complete("explain", "--mechanism", "m"), {"mps", "mig"})
         for command in self.commands():
             self.assertEqual(self.complete(*command, "--"), self.options(command), command)
 

@@ -78,6 +78,9 @@ class Started(support.Case):
             ("RATION_SM_GROUPS", "--sm-groups", "0-3,7", "2-7", "2-3,7"),
             ("RATION_CU", "--cu", "24", "48", "24"),
             ("RATION_CU_MASK", "--cu-mask", "0=0xff,1=0xf", "0=0x1f,2=0xf", "0=0x1f"),
+            ("RATION_DEVICE_SHARE", "--device-share", "0=25%,1=50%", "1=75%,2=5%", "1=50%"),
+            ("RATION_DEVICE_SHARE", "--device-share", "0=25%,1=50%", "1=5%,0=1/2", "1=5%,0=25%"),
+            ("RATION_PRIORITY", "--priority", "1", "0", "1"),
             ("RATION_MEMORY", "--memory", "1GiB", "2GiB", "1GiB"),
             ("RATION_MEMORY", "--memory", "1GiB", "512MiB", "512MiB"),
             ("RATION_MEMORY", "--memory", "25%", "50%", "25%"),
@@ -100,14 +103,19 @@ class Started(support.Case):
     def test_flags_of_groups_reach_the_program(self):
         printed = self.ration(
             "run", "--sm-groups", "0-3", "--green", "--exclusive", "--wait", "5min",
-            "--scope", "user", "--granularity", "fine", "--", "env",
+            "--scope", "user", "--granularity", "fine", "--report", "min",
+            "--own-contexts", "primary", "--", "env",
         )
         for line in (
             "RATION_SM_GROUPS=0-3", "RATION_MECHANISM=green", "RATION_EXCLUSIVE=1",
             "RATION_WAIT=5min", "RATION_SCOPE=user", "RATION_GRANULARITY=fine",
+            "RATION_REPORT=min", "RATION_OWN_CONTEXTS=primary",
         ):
             self.assertIn(line + "\n", printed)
-        for option, outer, inner in (("scope", "user", "cgroup"), ("granularity", "fine", "group")):
+        for option, outer, inner in (
+            ("scope", "user", "cgroup"), ("granularity", "fine", "group"),
+            ("mechanism", "green", "mps"), ("distribution", "engines", "even"),
+        ):
             variable = f"RATION_{option.upper()}"
             line = self.complaint(
                 "run", "--share", "25%", f"--{option}", inner, "--", "true", code=2,
@@ -116,7 +124,31 @@ class Started(support.Case):
             self.assertIn(f"{variable}={outer}", line)
             self.assertIn("keeps the outer one", line)
         line = self.complaint("run", "--exclusive", "--", "true", code=2)
-        self.assertIn("--exclusive: nothing to limit", line)
+        self.assertIn("--exclusive: the command line limits nothing", line)
+
+    def test_flags_are_read_together_with_the_outer_ones(self):
+        outer = {"RATION_SHARE": "50%", "RATION_EXCLUSIVE": "1"}
+        printed = self.ration(
+            "run", "--share", "25%", "--wait", "5min", "--", "env", variables=outer
+        )
+        self.assertIn("RATION_WAIT=5min\n", printed)
+        line = self.complaint("run", "--sm", "5", "--", "true", code=2, variables=outer)
+        self.assertIn("two sizes, share and sm", line)
+        self.assertIn("in the environment: RATION_SHARE=50%, RATION_EXCLUSIVE=1", line)
+
+    def test_green_is_a_mechanism(self):
+        for options in (["--green"], ["--mechanism", "green"], ["--mechanism", "green", "--green"]):
+            printed = self.ration("run", "--share", "25%", *options, "--", "env")
+            self.assertIn("RATION_MECHANISM=green\n", printed)
+        for options in (["--green", "--mechanism", "mps"], ["--mechanism", "mps", "--green"]):
+            line = self.complaint("run", "--share", "25%", *options, "--", "true", code=2)
+            self.assertIn("--green", line)
+
+    def test_shares_by_device_are_obeyed(self):
+        self.environment["SIM_CUDA_GPUS"] = "h100,h100"
+        self.daemon()
+        printed = self.ration("explain", "--device-share", "0=25%,1=50%", "--", PROGRAM)
+        self.assertIn("granted 32 of 132 SMs (24.2 %); 64 of 132 SMs", printed)
 
     def test_what_cannot_be_narrowed_is_an_error_that_shows_both(self):
         cases = [
@@ -125,6 +157,7 @@ class Started(support.Case):
             ("RATION_MIG", "--mig", "MIG-aa", "MIG-bb"),
             ("RATION_CU_MASK", "--cu-mask", "0=0xf", "0=0xf0"),
             ("RATION_SM_GROUPS", "--sm-groups", "0-3", "4"),
+            ("RATION_DEVICE_SHARE", "--device-share", "0=25%", "1=25%"),
             ("RATION_SHARE", "--share", "lots", "25%"),
             ("RATION_SM", "--sm", "lots", "32"),
         ]
