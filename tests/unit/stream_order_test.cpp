@@ -1,6 +1,9 @@
 // The order between the NULL stream and blocking streams, where the conformance programs of
 // tests/gpu do not ask.
 #include <gtest/gtest.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <thread>
@@ -27,6 +30,16 @@ TEST(StreamOrder, SleepsUntilTheFirstBlockingStream) {
     });
     EXPECT_TRUE(report["before"]);
     EXPECT_FALSE(report["after"]);
+}
+
+// membarrier answers EPERM until the process is registered, which takes 10 ms once it has threads.
+TEST(StreamOrder, IsReadyForTheFirstBlockingStreamWhileThereIsOneThread) {
+    const Report report = confined([](Lab&, Report& found) {
+        found.set("asleep", dormant());
+        found.set("barrier", syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0);
+    });
+    if (!report["asleep"]) GTEST_SKIP() << "this kernel has no membarrier";
+    EXPECT_TRUE(report["barrier"]);
 }
 
 // What the NULL stream was given before the layer woke is waited for as well.
