@@ -140,6 +140,11 @@ def ordered_launch(bench):
                  ["blocking"])
 
 
+def own_stream_launch(bench):
+    return calls(bench, "stream_call", "launch, per-thread default stream", 40, half_the_sms(bench),
+                 ["ptsz"])
+
+
 def allocation(bench):
     return calls(bench, "allocation_call", "cuMemAlloc and cuMemFree, quota", 150,
                  half_the_sms(bench, 'memory = "10GiB"'))
@@ -191,8 +196,8 @@ def ioctl_call(bench):
 
 ROWS = {"start-up": start_up, "linked-call": linked_call, "first-call": first_call, "together": together,
         "first-context": first_context.time_row, "first-context-memory": first_context.memory_row,
-        "launch": dormant_launch, "ordered-launch": ordered_launch, "allocation": allocation,
-        "ioctl": ioctl_call, "hip-stream": hip_stream}
+        "launch": dormant_launch, "ordered-launch": ordered_launch,
+        "own-stream-launch": own_stream_launch, "allocation": allocation, "ioctl": ioctl_call, "hip-stream": hip_stream}
 REAL_ROWS = {"first-context": first_context.time_row, "first-context-memory": first_context.memory_row,
              "launch": launch_on_a_real_driver}
 

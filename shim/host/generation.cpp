@@ -16,8 +16,7 @@ using Number = std::atomic<std::uint32_t>;
 
 constexpr std::size_t kSize = sizeof(Number);  // the kernel rounds up to a page
 
-std::atomic<Number*> page{nullptr};
-Number no_page{0};  // what `page` points to where the kernel wipes none
+Number no_page{0};  // what is pointed to where the kernel wipes none
 Number highest{0};  // inherited, so that a child never takes a number of its ancestors
 std::atomic<std::uint64_t> by_process_id{0};  // the id, and in the lower half its number
 
@@ -40,10 +39,10 @@ Number* wiped_page() {
 }
 
 Number* the_page() {
-    Number* known = page.load(std::memory_order_acquire);
+    Number* known = generation_page.load(std::memory_order_acquire);
     if (known != nullptr) return known;
     Number* const made = wiped_page();
-    if (page.compare_exchange_strong(known, made)) return made;
+    if (generation_page.compare_exchange_strong(known, made)) return made;
     if (made != &no_page) munmap(made, kSize);
     return known;
 }
@@ -61,7 +60,7 @@ std::uint32_t number_by_process_id() {
 
 }  // namespace
 
-std::uint32_t generation() {
+std::uint32_t find_generation() {
     Number* const here = the_page();
     if (here == &no_page) return number_by_process_id();
     std::uint32_t number = here->load(std::memory_order_acquire);

@@ -1,14 +1,12 @@
 #include "shim/cuda/stream/capture.h"
 #include "shim/cuda/stream/dormancy.h"
 #include "shim/cuda/stream/functions.h"
-#include "shim/host/generation.h"
 #include "shim/state/turn.h"
 
 namespace ration::cuda::stream {
 namespace {
 
 state::Turn::Word beginning{0};
-std::atomic<std::uint32_t> begun_in{0};
 
 // Homes, streams and captures are the parent's, and stay on its GPU; its other threads are not
 // here, and what they had locked is locked for ever.
@@ -37,7 +35,5 @@ bool begin(const Real& driver, const Places& places) {
     begun_in = host::generation();
     return true;
 }
-
-bool is_own_process() { return begun_in.load(std::memory_order_acquire) == host::generation(); }
 
 }  // namespace ration::cuda::stream

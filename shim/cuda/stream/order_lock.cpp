@@ -48,10 +48,8 @@ bool OrderLock::wait_for_zero(Word& word, bool tell) {
     return true;
 }
 
-// Each says first that it is there and then looks for the other.
-bool OrderLock::share() {
-    sharers_.fetch_add(1);
-    if (taken_.load() == 0) return true;
+// It is there, and somebody has taken it or is about to.
+bool OrderLock::share_when_free() {
     queued_.fetch_add(1);
     bool shared = false;
     bool patient = true;
@@ -64,10 +62,6 @@ bool OrderLock::share() {
     if (!shared) unshare();
     if (queued_.fetch_sub(1) == 1) wake_all(queued_);
     return shared;
-}
-
-void OrderLock::unshare() {
-    if (sharers_.fetch_sub(1) == 1 && taken_.load() != 0) wake_all(sharers_);
 }
 
 bool OrderLock::take() {

@@ -13,14 +13,22 @@ namespace ration::cuda::stream {
 class OrderLock {
   public:
     // Whether it was got: only then it is given back. Many at once may share it.
-    bool share();
-    void unshare();
+    // Inlined as far as nobody takes it: each says first that it is there and then looks for the
+    // other.
+    bool share() {
+        sharers_.fetch_add(1);
+        return taken_.load() == 0 || share_when_free();
+    }
+    void unshare() {
+        if (sharers_.fetch_sub(1) == 1 && taken_.load() != 0) wake_all(sharers_);
+    }
     bool take();
     void release();
 
   private:
     using Word = std::atomic<std::uint32_t>;
 
+    [[gnu::cold]] bool share_when_free();
     // False when patience is at its end.
     static bool wait_for_zero(Word& word, bool tell);
     static void wake_all(Word& word);

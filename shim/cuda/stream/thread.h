@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "shim/host/generation.h"
+
 namespace ration::cuda::stream {
 
 struct StandIn;
@@ -32,7 +34,10 @@ bool set_places(const Places& places);
 
 // Whether this process is the one that the layer was made ready in. In a forked child, until
 // begin() is called there, the locks are as the parent's threads left them.
-bool is_own_process();
+inline std::atomic<std::uint32_t> begun_in{0};  // host::generation(); 0: nowhere yet
+inline bool is_own_process() {
+    return begun_in.load(std::memory_order_acquire) == host::generation();
+}
 
 // In a forked child: none of the threads that were inside of a call is here.
 void renew_threads();
