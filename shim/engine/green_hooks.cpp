@@ -241,12 +241,17 @@ CUresult green_hook::cuCtxWaitEvent(CUcontext context, CUevent event) {
 }
 
 CUresult green_hook::cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device) {
-    const CUresult result = hook::cuDevicePrimaryCtxRetain(context, device);
+    bool nested = true;
+    // Before the driver is asked: whether anything is to be counted. A refusal is told below.
+    guarded([&](Session& session) {
+        nested = session.nested();
+        return nested ? CUDA_SUCCESS : session.ready();
+    });
     GreenCourse* const course = GreenCourse::active();
-    if (result != CUDA_SUCCESS || context == nullptr || course == nullptr) return result;
-    Residence* const here = course->residence(device);
-    if (here == nullptr) return result;
-    here->retained(*context);
+    Residence* const here = course == nullptr ? nullptr : course->residence(device);
+    if (here == nullptr) return hook::cuDevicePrimaryCtxRetain(context, device);
+    const CUresult result = here->retain(&hook::cuDevicePrimaryCtxRetain, context, nested);
+    if (result != CUDA_SUCCESS) return result;
     Session::keep_groups();
     CUcontext const now = current_context();
     const bool ended =

@@ -66,6 +66,7 @@ Calls fake_green_calls() {
         return CUDA_SUCCESS;
     };
     calls.cuGreenCtxDestroy = [](CUgreenCtx) {
+        if (fake_green().at_destroy) fake_green().at_destroy();
         fake_green().calls.emplace_back("destroy");
         --fake_green().greens;
         return CUDA_SUCCESS;
@@ -79,6 +80,8 @@ Calls fake_green_calls() {
         return CUDA_SUCCESS;
     };
     calls.cuDevicePrimaryCtxRetain = [](CUcontext* context, CUdevice device) {
+        if (fake_green().at_retain) fake_green().at_retain();
+        if (fake_green().retain != CUDA_SUCCESS) return fake_green().retain;
         fake_green().calls.emplace_back("retain");
         ++fake_green().uses;
         *context = fake_primary(device);

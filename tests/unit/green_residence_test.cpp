@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <future>
+
 #include "shim/cuda/green/residence.h"
 #include "tests/unit/green_driver.h"
 
@@ -24,10 +27,9 @@ class GreenResidence : public testing::Test {
     }
 
     // As the program's own, through the hook.
-    void retain() {
+    void retain(bool nested = false) {
         CUcontext primary = nullptr;
-        calls_.cuDevicePrimaryCtxRetain(&primary, 0);
-        residence_.retained(primary);
+        residence_.retain(calls_.cuDevicePrimaryCtxRetain, &primary, nested);
     }
     CUresult release() { return residence_.release(calls_.cuDevicePrimaryCtxRelease_v2, false); }
     CUresult reset() { return residence_.reset(&real_reset, false); }
@@ -164,6 +166,84 @@ TEST_F(GreenResidence, NestedCallsTakeNoLockAndAreCounted) {
     EXPECT_FALSE(residence_.active());
     EXPECT_EQ(residence_.reset(&real_reset, true), CUDA_ERROR_NOT_PERMITTED);
     EXPECT_TRUE(has_home());
+}
+
+TEST_F(GreenResidence, AUseThatIsAboutToComeKeepsTheHomeFromTheLastRelease) {
+    retain();
+    need_home();
+    std::promise<void> asked;
+    std::promise<void> gate;
+    fake_green().at_retain = [&] {
+        asked.set_value();
+        gate.get_future().wait();
+    };
+    auto other = std::async(std::launch::async, [this] { retain(); });
+    asked.get_future().wait();
+    EXPECT_EQ(release(), CUDA_SUCCESS);
+    EXPECT_TRUE(has_home()) << "the other thread may have made it current";
+    EXPECT_TRUE(residence_.alive());
+    gate.set_value();
+    other.wait();
+    fake_green().at_retain = nullptr;
+    EXPECT_TRUE(has_home());
+    EXPECT_EQ(release(), CUDA_SUCCESS);
+    EXPECT_FALSE(has_home());
+    EXPECT_FALSE(fake_green().active());
+    EXPECT_FALSE(fake_green().spoilt);
+}
+
+// What would come in between does so while the end waits for it, though not for long.
+TEST_F(GreenResidence, AUseThatComesWhileTheHomeEndsIsOfTheNextOne) {
+    retain();
+    need_home();
+    std::future<void> other;
+    std::future_status came{};
+    fake_green().at_destroy = [&] {
+        other = std::async(std::launch::async, [this] { retain(); });
+        came = other.wait_for(std::chrono::milliseconds(50));
+    };
+    EXPECT_EQ(release(), CUDA_SUCCESS);
+    EXPECT_EQ(came, std::future_status::timeout);
+    other.wait();
+    fake_green().at_destroy = nullptr;
+    EXPECT_THAT(fake_green().calls,
+                ElementsAre("retain", "create", "destroy", "release", "retain"));
+    need_home();
+    EXPECT_TRUE(has_home());
+    EXPECT_EQ(release(), CUDA_SUCCESS);
+    EXPECT_FALSE(fake_green().active());
+}
+
+TEST_F(GreenResidence, AUseThatTheDriverRefusesDoesNotCount) {
+    retain();
+    need_home();
+    fake_green().retain = CUDA_ERROR_OUT_OF_MEMORY;
+    retain();
+    fake_green().retain = CUDA_SUCCESS;
+    EXPECT_EQ(release(), CUDA_SUCCESS);
+    EXPECT_FALSE(has_home());
+}
+
+TEST_F(GreenResidence, APrimaryLivesFromItsRetainToItsResetOrItsLastRelease) {
+    EXPECT_FALSE(residence_.alive());
+    need_home();
+    EXPECT_FALSE(residence_.alive()) << "of its home alone";
+    retain();
+    EXPECT_TRUE(residence_.alive());
+    EXPECT_EQ(reset(), CUDA_SUCCESS);
+    EXPECT_FALSE(residence_.alive()) << "it is retained still, but was ended";
+    need_home();
+    EXPECT_FALSE(residence_.active());
+    retain();
+    EXPECT_TRUE(residence_.alive());
+    EXPECT_EQ(release(), CUDA_SUCCESS);
+    EXPECT_TRUE(residence_.alive());
+    EXPECT_EQ(release(), CUDA_SUCCESS);
+    EXPECT_FALSE(residence_.alive());
+    residence_.green_made();
+    EXPECT_TRUE(residence_.alive());
+    residence_.green_ended(false);
+    EXPECT_FALSE(residence_.alive());
 }
 
 TEST_F(GreenResidence, GroupsAreChosenOnceAndBeforeTheFirstHome) {

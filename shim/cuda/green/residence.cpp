@@ -89,15 +89,45 @@ void Residence::end_home() {
     ends_with_greens_ = false;
 }
 
-void Residence::retained(CUcontext primary) {
-    ++uses_;
-    if (primary_.exchange(primary, std::memory_order_acq_rel) == primary) return;
-    homes_.know_primary(device_, primary);
+std::unique_lock<std::mutex> Residence::locked(bool nested) {
+    return nested ? std::unique_lock<std::mutex>() : std::unique_lock(mutex_);
+}
+
+// Counted before the driver is asked: what another thread releases meanwhile is not the last use,
+// and the home stays. Taken back where the driver refuses, or the thread is cancelled in it.
+class Residence::Use {
+  public:
+    Use(Residence& here, bool nested) : here_(here) {
+        const auto lock = here.locked(nested);
+        ++here.uses_;
+    }
+    ~Use() {
+        if (!kept_) take_one(here_.uses_);
+    }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    void keep() { kept_ = true; }
+
+  private:
+    Residence& here_;
+    bool kept_ = false;
+};
+
+CUresult Residence::retain(CUresult (*real)(CUcontext*, CUdevice), CUcontext* context,
+                           bool nested) {
+    Use use(*this, nested);
+    const CUresult code = real(context, device_);
+    if (code != CUDA_SUCCESS) return code;
+    use.keep();
+    alive_ = true;
+    if (primary_.exchange(*context, std::memory_order_acq_rel) != *context) {
+        homes_.know_primary(device_, *context);
+    }
+    return code;
 }
 
 CUresult Residence::release(CUresult (*real)(CUdevice), bool nested) {
-    std::unique_lock lock(mutex_, std::defer_lock);
-    if (!nested) lock.lock();
+    const auto lock = locked(nested);
     // The driver would count it against the home, and the primary context would be spoilt.
     if (has_home_ && uses_ == 0) return CUDA_ERROR_INVALID_CONTEXT;
     if (!nested && home_ && uses_ == 1) {
@@ -105,23 +135,31 @@ CUresult Residence::release(CUresult (*real)(CUdevice), bool nested) {
         if (!ends_with_greens_) end_home();
     }
     const CUresult code = real(device_);
-    if (code == CUDA_SUCCESS) take_one(uses_);
+    if (code != CUDA_SUCCESS) return code;
+    take_one(uses_);
+    if (uses_ == 0 && greens_ == 0) alive_ = false;
     return code;
 }
 
 CUresult Residence::reset(CUresult (*real)(CUdevice), bool nested) {
-    std::unique_lock lock(mutex_, std::defer_lock);
-    if (!nested) lock.lock();
+    const auto lock = locked(nested);
     if (!nested && home_ && greens_ == 0) end_home();
-    return real(device_);
+    const CUresult code = real(device_);
+    if (code == CUDA_SUCCESS) alive_ = false;
+    return code;
 }
 
-bool Residence::active() const { return !has_home_ || uses_ != 0 || greens_ != 0; }
+void Residence::green_made() {
+    ++greens_;
+    alive_ = true;
+}
 
 void Residence::green_ended(bool nested) {
-    if (!take_one(greens_) || nested) return;
-    const std::lock_guard lock(mutex_);
-    if (home_ && ends_with_greens_ && greens_ == 0 && uses_ == 0) end_home();
+    if (!take_one(greens_)) return;
+    const auto lock = locked(nested);
+    if (uses_ != 0 || greens_ != 0) return;
+    alive_ = false;
+    if (!nested && home_ && ends_with_greens_) end_home();
 }
 
 }  // namespace ration::cuda::green

@@ -52,18 +52,23 @@ class Residence {
 
     // The program's own calls of these names. `nested`: it comes from inside of one of the driver's
     // calls, so that no lock may be taken.
-    void retained(CUcontext primary);
+    CUresult retain(CUresult (*real)(CUcontext*, CUdevice), CUcontext* context, bool nested);
     CUresult release(CUresult (*real)(CUdevice), bool nested);
     CUresult reset(CUresult (*real)(CUdevice), bool nested);
-    // Whether the primary context would be active without the home.
-    bool active() const;
+    // Whether the primary context would be active without the home: who has it current works in it.
+    bool alive() const { return alive_.load(std::memory_order_acquire); }
+    // Whether it is, as far as the program is to know.
+    bool active() const { return !has_home_ || alive_; }
 
     // The program's own green contexts, which keep the primary active too.
-    void green_made() { ++greens_; }
+    void green_made();
     void green_ended(bool nested);
     unsigned greens() const { return greens_.load(); }
 
   private:
+    class Use;
+
+    std::unique_lock<std::mutex> locked(bool nested);
     std::optional<Refusal> place_locked();
     void end_home();
     // Learns the primary context's handle from the driver.
@@ -74,7 +79,9 @@ class Residence {
     const Opening& opening_;
     const CUdevice device_;
 
-    std::mutex mutex_;  // held across the driver's own calls that make and end contexts
+    // Held across the driver's own calls that make and end contexts, but not while the program
+    // retains one: tools that the driver loads there may wait for threads that come here.
+    std::mutex mutex_;
     Layout layout_;
     std::vector<unsigned> groups_;
     std::optional<Home> home_;
@@ -83,7 +90,9 @@ class Residence {
     std::atomic<CUcontext> primary_{nullptr};
     std::atomic<bool> has_home_{false};
     std::atomic<bool> given_up_{false};
-    std::atomic<unsigned> uses_{0};    // retained and not released; a reset changes nothing in it
+    std::atomic<bool> alive_{false};
+    // Retained and not released, or about to be retained; a reset changes nothing in it.
+    std::atomic<unsigned> uses_{0};
     std::atomic<unsigned> greens_{0};  // the program's own
     bool ends_with_greens_ = false;    // the last release came while greens lived
 };
