@@ -324,8 +324,12 @@ CUresult green_hook::cuGreenCtxCreate(CUgreenCtx* green, CUdevResourceDesc descr
 }
 
 CUresult green_hook::cuGreenCtxDestroy(CUgreenCtx green) {
-    const CUresult result = real<Hook::cuGreenCtxDestroy>()(green);
     GreenCourse* const course = GreenCourse::active();
+    CUcontext context = nullptr;
+    if (course != nullptr && real<Hook::cuCtxFromGreenCtx>()(&context, green) == CUDA_SUCCESS) {
+        course->homes().forget_other(context);
+    }
+    const CUresult result = real<Hook::cuGreenCtxDestroy>()(green);
     if (result != CUDA_SUCCESS || course == nullptr) return result;
     return guarded([&](Session& session) {
         session.apart([&](bool nested) {

@@ -116,7 +116,10 @@ CUresult create_older(CUcontext* context, unsigned int flags, CUdevice device, P
 CUresult destroy(CUcontext context, CUresult (*real_destroy)(CUcontext)) {
     GreenCourse* const course = GreenCourse::active();
     const int device = course == nullptr ? -1 : course->homes().device_of_primary(context);
-    if (device < 0 || !course->take_back(device)) return real_destroy(context);
+    if (device < 0 || !course->take_back(device)) {
+        if (course != nullptr) course->homes().forget_other(context);
+        return real_destroy(context);
+    }
     CUcontext current = nullptr;
     real<Hook::cuCtxGetCurrent>()(&current);
     if (course->homes().told(current) == context) real<Hook::cuCtxPopCurrent_v2>()(&current);

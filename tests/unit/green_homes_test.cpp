@@ -87,5 +87,17 @@ TEST(GreenHomes, RememberWhatIsNone) {
     EXPECT_TRUE(homes.is_other(handle(0x2000 + 199)));
 }
 
+TEST(GreenHomes, ForgetThatAContextWasNoneWhenItEnds) {
+    Homes homes;
+    homes.know_other(kOther);
+    homes.know_other(kSecond);
+    homes.forget_other(kOther);
+    EXPECT_FALSE(homes.is_other(kOther));
+    EXPECT_TRUE(homes.is_other(kSecond));
+    EXPECT_FALSE(homes.is_other(nullptr));
+    homes.know_primary(1, kSecond);
+    EXPECT_FALSE(homes.is_other(kSecond)) << "the driver has given the handle again";
+}
+
 }  // namespace
 }  // namespace ration::cuda::green

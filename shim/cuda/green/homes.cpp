@@ -41,12 +41,15 @@ int Homes::device_of_home(CUcontext real) const {
 
 bool Homes::is_other(CUcontext told) const {
     const unsigned known = std::min(other_count_.load(std::memory_order_acquire), kMostDevices);
-    return std::any_of(others_.begin(), others_.begin() + known, [told](const auto& other) {
-        return other.load(std::memory_order_relaxed) == told;
-    });
+    return told != nullptr &&
+           std::any_of(others_.begin(), others_.begin() + known, [told](const auto& other) {
+               return other.load(std::memory_order_relaxed) == told;
+           });
 }
 
+// A context may also have ended where no hook of ours saw it.
 void Homes::know_primary(CUdevice device, CUcontext primary) {
+    forget_other(primary);
     devices_[index_of(device)].primary.store(primary, std::memory_order_relaxed);
     unsigned used = used_.load(std::memory_order_relaxed);
     while (used <= index_of(device) &&
@@ -72,6 +75,14 @@ void Homes::end(CUdevice device) {
 void Homes::know_other(CUcontext told) {
     if (is_other(told)) return;
     others_[other_count_.fetch_add(1) % kMostDevices].store(told, std::memory_order_relaxed);
+}
+
+void Homes::forget_other(CUcontext told) {
+    if (other_count_.load(std::memory_order_acquire) == 0) return;
+    for (auto& other : others_) {
+        CUcontext former = told;
+        other.compare_exchange_strong(former, nullptr);
+    }
 }
 
 void Homes::forget_ended(CUcontext made) {

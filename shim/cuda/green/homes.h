@@ -47,7 +47,7 @@ class Homes {
     // The device whose home this is or was; -1: of none.
     int device_of_home(CUcontext real) const;
 
-    // Whether the context was found to be no primary context. Some are forgotten.
+    // Whether the context was found to be no primary context, and lives. Some are forgotten.
     bool is_other(CUcontext told) const;
 
     // Written under the device's own lock; those for one device never at once. `device` is below
@@ -56,6 +56,8 @@ class Homes {
     void begin(CUdevice device, CUcontext home);
     void end(CUdevice device);
     void know_other(CUcontext told);
+    // It is about to end: its handle may be a primary context's next.
+    void forget_other(CUcontext told);
     // The driver has made a context of this handle: what ended long ago had it before.
     void forget_ended(CUcontext made);
 
