@@ -4,6 +4,7 @@
 
 #include "shim/cuda/real.h"
 #include "shim/engine/green_course.h"
+#include "shim/engine/green_revival.h"
 #include "shim/engine/guarded.h"
 #include "shim/engine/hooks.h"
 #include "shim/engine/session.h"
@@ -26,15 +27,6 @@ CUcontext current_context() {
 // The device whose home is, or was, current in this thread; -1: none.
 int device_of_current(GreenCourse& course) {
     return course.homes().device_of_home(current_context());
-}
-
-// In place of a home that has ended, the one that lives now: what a thread has current comes back
-// to life with its primary context.
-void revive(GreenCourse& course, CUcontext now) {
-    const int device = course.homes().device_of_home(now);
-    Residence* const here = device < 0 ? nullptr : course.residence(device);
-    CUcontext const home = here == nullptr ? nullptr : here->home();
-    if (home != nullptr && home != now) real<Hook::cuCtxSetCurrent>()(home);
 }
 
 // What the driver has written where the program is to read it.
@@ -122,7 +114,7 @@ CUresult green_hook::cuCtxGetCurrent(CUcontext* context) {
     if (course == nullptr || result != CUDA_SUCCESS || context == nullptr) return result;
     CUcontext const now = *context;
     *context = course->homes().told(now);
-    if (*context != now && course->homes().real(*context) != now) revive(*course, now);
+    if (course->homes().device_of_absent(now) >= 0) engine::revive_current();
     return result;
 }
 
@@ -253,12 +245,8 @@ CUresult green_hook::cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice devic
     const CUresult result = here->retain(&hook::cuDevicePrimaryCtxRetain, context, nested);
     if (result != CUDA_SUCCESS) return result;
     Session::keep_groups();
-    CUcontext const now = current_context();
-    const bool ended =
-        now != nullptr && now != here->home() && course->homes().device_of_home(now) == device;
-    if (!ended) return result;
-    const CUresult made = guarded([device](Session& session) { return session.need_home(device); });
-    if (made == CUDA_SUCCESS) revive(*course, now);
+    Session::revive_from_now_on();
+    engine::revive_current();
     return result;
 }
 
@@ -319,6 +307,7 @@ CUresult green_hook::cuGreenCtxCreate(CUgreenCtx* green, CUdevResourceDesc descr
             course->own_green_made(*green, device);
             return CUDA_SUCCESS;
         });
+        Session::revive_from_now_on();
         return result;
     });
 }

@@ -225,6 +225,15 @@ void Session::keep_groups() {
     }
 }
 
+void Session::revive_from_now_on() {
+    Session* const session = newest.load(std::memory_order_acquire);
+    if (session->green_ == nullptr || !session->green_->homes().any_ended()) return;
+    session->apart([session](bool nested) {
+        if (!nested) session->begin_reviving();
+        return CUDA_SUCCESS;
+    });
+}
+
 void Session::say_once(CUresult code, const std::string& line) {
     if (said_.insert(code).second) log::write(log::Level::kError, line);
 }

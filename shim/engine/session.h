@@ -76,6 +76,12 @@ class Session {
 
     // Under green contexts. The home of a device that is confined, made if there is none.
     CUresult need_home(CUdevice device);
+    // What is current in this thread is a home of that device which has ended, or the primary
+    // context itself: if that lives, the home takes its place.
+    CUresult revive(CUdevice device);
+    // A primary context lives again. If homes have ended that other threads may have current, calls
+    // look at what is from now on.
+    static void revive_from_now_on();
     // `context` has just become current: if it is a primary context its home takes its place. Where
     // that cannot be had, `back` undoes what was done.
     template <class Back>
@@ -145,6 +151,8 @@ class Session {
     // Our function for a row of CUDA's; null where the plan needs none. Of those rows nothing is
     // looked up.
     void* function_of(Hook hook) const;
+    void* usual_function(Hook hook) const;
+    void begin_reviving();
     template <class Visit>
     void for_each_hook(Visit visit) const {
         for (unsigned row = 0; row < kHookCount; ++row) {
@@ -193,13 +201,15 @@ class Session {
     Session* const former_;  // the parent's: leaked on purpose, and kept reachable
     const std::uint32_t generation_;
     const cuda::Driver driver_;
-    std::array<bool, kHookCount> present_{};  // entry points that this driver has
+    // Entry points that this driver has, of those that are hooked.
+    std::array<std::atomic<bool>, kHookCount> present_{};
     const Ruling ruling_;
     const std::unique_ptr<GreenCourse> green_;  // null under other mechanisms
     const std::vector<std::string> passed_over_;
     std::uint32_t taken_back_in_ = 0;  // the generation of the child that did
     host::Overlay overlay_;
     std::atomic<Stage> stage_{Stage::kUntouched};
+    std::atomic<bool> revives_{false};
     std::atomic<CUresult> code_{CUDA_SUCCESS};           // kRefused
     std::atomic<cuda::quota::Ledger*> ledger_{nullptr};  // never destroyed, as this
 

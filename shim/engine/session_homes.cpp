@@ -23,6 +23,15 @@ CUresult Session::need_home(CUdevice device) {
     });
 }
 
+CUresult Session::revive(CUdevice device) {
+    cuda::green::Residence* const here = green_->residence(device);
+    if (passes_through() || here == nullptr) return CUDA_SUCCESS;
+    if (!here->alive() && here->home() == nullptr) return CUDA_SUCCESS;
+    if (const CUresult code = need_home(device)) return code;
+    CUcontext const home = here->home();
+    return home == nullptr ? CUDA_SUCCESS : driver_.cuCtxSetCurrent(home);
+}
+
 CUresult Session::enter_home(CUcontext context) {
     if (green_ == nullptr || !green_->confines() || context == nullptr || passes_through()) {
         return CUDA_SUCCESS;

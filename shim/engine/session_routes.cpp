@@ -1,5 +1,6 @@
 // Where a session has the calls of each hook go: to a function of ours, or to the driver's own.
 #include "shim/engine/green_hooks.h"
+#include "shim/engine/green_revival.h"
 #include "shim/engine/hooks.h"
 #include "shim/engine/memory_hooks.h"
 #include "shim/engine/session.h"
@@ -8,6 +9,13 @@
 namespace ration::engine {
 
 void* Session::function_of(Hook hook) const {
+    void* const usual = usual_function(hook);
+    if (!revives_.load(std::memory_order_acquire)) return usual;
+    void* const reviving = reviving_function(hook, usual);
+    return reviving != nullptr ? reviving : usual;
+}
+
+void* Session::usual_function(Hook hook) const {
     if (ruling_.plan.counted) {
         if (void* const counting = memory_function(hook)) return counting;
     }
@@ -52,6 +60,17 @@ void Session::leave_contexts() const {
     for (const Hook hook : {Hook::cuCtxCreate_v3, Hook::cuCtxCreate_v4}) {
         route(hook, counted || ruling_.plan.percent.has_value());
     }
+}
+
+// Also of rows that are the driver's own otherwise.
+void Session::begin_reviving() {
+    if (revives_.exchange(true)) return;
+    for_each_hook([this](Hook hook) {
+        const auto row = static_cast<uint32_t>(hook);
+        if (reviving_function(hook, usual_function(hook)) == nullptr) return;
+        present_[row] = front_.real(row) != nullptr;
+        route(hook, true);
+    });
 }
 
 }  // namespace ration::engine

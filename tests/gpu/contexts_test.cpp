@@ -1,7 +1,10 @@
 // What a program is told of its contexts: the same whether it has the whole device or a part of it.
 #include <gtest/gtest.h>
 
+#include <future>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "tests/gpu/support/inspect.h"
 
@@ -158,6 +161,106 @@ TEST_F(Contexts, AResetEndsThePrimary) {
     EXPECT_EQ(report["reset"], CUDA_SUCCESS);
     EXPECT_EQ(report["ended"], 0);
     EXPECT_EQ(report["useful"], CUDA_SUCCESS);
+}
+
+// What a thread calls first that has had the primary context current since before it ended, with
+// what another has made since.
+using First = CUresult (*)(Cuda& cuda, CUstream stream, CUdeviceptr memory);
+const std::pair<const char*, First> kFirsts[] = {
+    {"allocate",
+     [](Cuda& cuda, CUstream, CUdeviceptr) {
+         CUdeviceptr own{};
+         return cuda.cuMemAlloc_v2(&own, 4096);
+     }},
+    {"free", [](Cuda& cuda, CUstream, CUdeviceptr memory) { return cuda.cuMemFree_v2(memory); }},
+    {"free memory",
+     [](Cuda& cuda, CUstream, CUdeviceptr) {
+         std::size_t free = 0;
+         std::size_t total = 0;
+         return cuda.cuMemGetInfo_v2(&free, &total);
+     }},
+    {"stream",
+     [](Cuda& cuda, CUstream, CUdeviceptr) {
+         CUstream own{};
+         return cuda.cuStreamCreate(&own, CU_STREAM_DEFAULT);
+     }},
+    {"fill",
+     [](Cuda& cuda, CUstream, CUdeviceptr memory) { return cuda.cuMemsetD8_v2(memory, 1, 16); }},
+    {"fill in a stream",
+     [](Cuda& cuda, CUstream stream, CUdeviceptr memory) {
+         return cuda.cuMemsetD8Async(memory, 1, 16, stream);
+     }},
+    {"fill in its own stream",
+     [](Cuda& cuda, CUstream, CUdeviceptr memory) {
+         return cuda.cuMemsetD8Async(memory, 1, 16, CU_STREAM_PER_THREAD);
+     }},
+    {"copy",
+     [](Cuda& cuda, CUstream, CUdeviceptr memory) {
+         char byte{};
+         return cuda.cuMemcpyDtoH_v2(&byte, memory, 1);
+     }},
+    {"wait for a stream",
+     [](Cuda& cuda, CUstream stream, CUdeviceptr) { return cuda.cuStreamSynchronize(stream); }},
+    {"wait for the legacy stream",
+     [](Cuda& cuda, CUstream, CUdeviceptr) { return cuda.cuStreamSynchronize(nullptr); }},
+    {"wait for all", [](Cuda& cuda, CUstream, CUdeviceptr) { return cuda.cuCtxSynchronize(); }},
+    {"current",
+     [](Cuda& cuda, CUstream, CUdeviceptr memory) {
+         CUcontext now{};
+         cuda.cuCtxGetCurrent(&now);
+         return now == nullptr ? CUDA_ERROR_INVALID_CONTEXT : cuda.cuMemsetD8_v2(memory, 1, 16);
+     }},
+};
+
+// One after the other, each by a thread of its own.
+void call_first(Cuda& cuda, CUcontext primary, Report& found,
+                const std::function<CUresult()>& end) {
+    for (const auto& [name, call] : kFirsts) {
+        std::promise<void> ready;
+        std::promise<std::pair<CUstream, CUdeviceptr>> go;
+        std::thread other([&, call = call, name = name] {
+            CUdeviceptr before{};
+            cuda.cuCtxSetCurrent(primary);
+            cuda.cuMemAlloc_v2(&before, 4096);
+            ready.set_value();
+            const auto [stream, memory] = go.get_future().get();
+            found.set(name, call(cuda, stream, memory));
+        });
+        ready.get_future().wait();
+        CUdeviceptr memory{};
+        CUstream stream{};
+        found.set(std::string("end ") + name, end());
+        found.set(std::string("useless ") + name, cuda.cuMemAlloc_v2(&memory, 4096));
+        CUcontext again{};
+        cuda.cuDevicePrimaryCtxRetain(&again, 0);
+        found.set(std::string("same ") + name, again == primary);
+        found.set(std::string("useful ") + name, cuda.cuMemAlloc_v2(&memory, 4096));
+        cuda.cuStreamCreate(&stream, CU_STREAM_DEFAULT);
+        go.set_value({stream, memory});
+        other.join();
+    }
+}
+
+void expect_all_work(const Report& report) {
+    for (const auto& [name, call] : kFirsts) {
+        EXPECT_EQ(report[std::string("end ") + name], CUDA_SUCCESS);
+        EXPECT_EQ(report[std::string("useless ") + name], CUDA_ERROR_CONTEXT_IS_DESTROYED);
+        EXPECT_TRUE(report[std::string("same ") + name]);
+        EXPECT_EQ(report[std::string("useful ") + name], CUDA_SUCCESS);
+        EXPECT_EQ(report[name], CUDA_SUCCESS) << name;
+    }
+}
+
+TEST_F(Contexts, AfterAResetAndARetainEveryThreadWorksOn) {
+    expect_all_work(ask([](Cuda& cuda, CUcontext primary, Report& found) {
+        call_first(cuda, primary, found, [&] { return cuda.cuDevicePrimaryCtxReset_v2(0); });
+    }));
+}
+
+TEST_F(Contexts, AfterTheLastReleaseAndARetainEveryThreadWorksOn) {
+    expect_all_work(ask([](Cuda& cuda, CUcontext primary, Report& found) {
+        call_first(cuda, primary, found, [&] { return cuda.cuDevicePrimaryCtxRelease_v2(0); });
+    }));
 }
 
 TEST_F(Contexts, IdsAreThePrimarys) {

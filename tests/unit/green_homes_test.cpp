@@ -57,6 +57,22 @@ TEST(GreenHomes, OneThatHasEndedIsToldAsThePrimaryStill) {
     EXPECT_EQ(homes.told(next), kPrimary);
 }
 
+TEST(GreenHomes, AreAbsentWhereOneThatHasEndedOrThePrimaryIsCurrent) {
+    Homes homes;
+    homes.know_primary(2, kPrimary);
+    homes.begin(2, kHome);
+    EXPECT_FALSE(homes.any_ended());
+    EXPECT_EQ(homes.device_of_absent(kHome), -1);
+    EXPECT_EQ(homes.device_of_absent(kPrimary), 2);
+    homes.end(2);
+    EXPECT_TRUE(homes.any_ended());
+    homes.begin(2, handle(0x50));
+    EXPECT_EQ(homes.device_of_absent(kHome), 2);
+    EXPECT_EQ(homes.device_of_absent(handle(0x50)), -1);
+    EXPECT_EQ(homes.device_of_absent(kOther), -1);
+    EXPECT_EQ(homes.device_of_absent(nullptr), -1);
+}
+
 TEST(GreenHomes, AHandleThatTheDriverGivesAgainIsNoHomeAnyMore) {
     Homes homes;
     homes.know_primary(0, kPrimary);

@@ -32,11 +32,25 @@ int Homes::device_of_home(CUcontext real) const {
             return static_cast<int>(device);
         }
     }
+    return device_of_ended(real);
+}
+
+int Homes::device_of_ended(CUcontext real) const {
     const unsigned ended = std::min(ended_count_.load(std::memory_order_acquire), kMostEnded);
     for (unsigned i = 0; i < ended; ++i) {
         if (ended_[i].home.load(std::memory_order_acquire) == real) return ended_[i].device.load();
     }
     return -1;
+}
+
+int Homes::device_of_absent(CUcontext real) const {
+    if (real == nullptr) return -1;
+    const unsigned used = used_.load(std::memory_order_acquire);
+    for (unsigned device = 0; device < used; ++device) {
+        if (devices_[device].home.load(std::memory_order_acquire) == real) return -1;
+    }
+    const int device = device_of_primary(real);
+    return device >= 0 ? device : device_of_ended(real);
 }
 
 bool Homes::is_other(CUcontext told) const {

@@ -47,6 +47,11 @@ class Homes {
     // The device whose home this is or was; -1: of none.
     int device_of_home(CUcontext real) const;
 
+    // The device whose home is to be current where this is: a home that has ended, or the primary
+    // context itself. -1: of none.
+    int device_of_absent(CUcontext real) const;
+    bool any_ended() const { return ended_count_.load(std::memory_order_acquire) != 0; }
+
     // Whether the context was found to be no primary context, and lives. Some are forgotten.
     bool is_other(CUcontext told) const;
 
@@ -73,6 +78,7 @@ class Homes {
     };
 
     CUcontext told_of_ended(CUcontext real) const;
+    int device_of_ended(CUcontext real) const;
 
     std::atomic<unsigned> used_{0};
     std::array<Device, kMostDevices> devices_{};
