@@ -16,17 +16,10 @@ import subprocess
 import sys
 import tempfile
 
-from whole import HERE, SKIPPED, Run, programs
+from whole import SKIPPED, Run, built, programs
 
 SECONDS = 4  # of a rate
 NEAR = 0.03  # what two rates may differ by
-
-
-def built(run, source, *flags):
-    target = run.work / f"program{len(list(run.work.glob('program*')))}"
-    subprocess.run(["nvcc", "-std=c++20", "-arch=native", "-cudart", "static", "-o", target,
-                    HERE / "programs" / source, *flags, "-lcuda"], check=True)
-    return target
 
 
 def green(run, name, text):
