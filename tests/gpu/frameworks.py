@@ -43,8 +43,8 @@ def random(run):
     sequence depends on the SM count, however it is limited."""
     if not has(run, "PyTorch's random numbers", "torch"):
         return
-    _, bare, _ = run.execute(program("torch_random.py"), seconds=60)
-    results = {"green": run.execute(program("torch_random.py"), run.policy("random", QUARTER), 60)[1]}
+    _, bare, _ = run.execute(program("torch_random.py"), seconds=100)
+    results = {"green": run.execute(program("torch_random.py"), run.policy("random", QUARTER), 100)[1]}
     if run.ration("mps", "ensure").returncode == 0:
         try:
             policy = run.policy("random-mps", 'mechanism = "mps"\nshare = "25%"')

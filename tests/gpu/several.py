@@ -36,7 +36,7 @@ def collectives(run):
     for what, script in (("NCCL in one process", "torch_nccl.py"),
                          ("NCCL and DDP in two processes", "torch_ddp.py")):
         # One after the other: kernels that wait for each other's GPU take turns badly.
-        as_bare(run, what, program(script), policy, extra=extra, seconds=100, together=False)
+        as_bare(run, what, program(script), policy, extra=extra, seconds=120, together=False)
 
 
 def two_gpus(run):
