@@ -90,6 +90,12 @@ CUresult Driver::allocate(CUcontext context, std::size_t bytes, MemoryKind kind,
 CUresult Driver::release(CUdeviceptr pointer, MemoryKind kind) {
     const auto found = allocations.find(pointer);
     if (found == allocations.end() || found->second.kind != kind) return CUDA_ERROR_INVALID_VALUE;
+    if (kind == MemoryKind::Graph) {
+        const UnfreedPtr allocation = find_unfreed(*this, pointer);
+        if (allocation == nullptr) return CUDA_ERROR_INVALID_VALUE;
+        end_allocation(*this, allocation);
+        return CUDA_SUCCESS;
+    }
     const Allocation allocation = found->second;
     allocations.erase(found);
     munmap(reinterpret_cast<void*>(pointer), allocation.mapped);

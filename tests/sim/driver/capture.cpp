@@ -70,13 +70,19 @@ CUresult unsafe_allowed(const Driver& driver) {
     return spoil(against, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
 }
 
-CUresult capture_task(CUstream stream, Task task) {
+CUgraphNode capture_node(CUstream stream, CUgraphNodeType type, Task task) {
     Capture& capture = *stream->capture;
-    if (capture.invalid) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
-    auto node = std::make_unique<CUgraphNode_st>(CUgraphNode_st{std::move(task), stream->captured});
-    stream->captured = {node.get()};
-    capture.graph->nodes.push_back(std::move(node));
-    return CUDA_SUCCESS;
+    if (capture.invalid) return nullptr;
+    CUgraphNode node = capture.graph->add(type, std::move(task), stream->captured);
+    stream->captured = {node};
+    return node;
+}
+
+CUresult capture_task(CUstream stream, Task task) {
+    const CUgraphNodeType type = task.node;
+    return capture_node(stream, type, std::move(task)) != nullptr
+               ? CUDA_SUCCESS
+               : CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
 }
 
 CUresult capture_record(CUstream stream, CUevent event) {
@@ -128,14 +134,10 @@ void end_capture(Driver& driver, const CapturePtr& capture) {
 }
 
 bool joined(const Capture& capture) {
-    std::set<CUgraphNode> reached;
-    std::vector<CUgraphNode> next = capture.origin->captured;
-    while (!next.empty()) {
-        CUgraphNode node = next.back();
-        next.pop_back();
-        if (reached.insert(node).second) merge(next, node->after);
-    }
-    return reached.size() == capture.graph->nodes.size();
+    const auto& nodes = capture.graph->nodes;
+    return std::all_of(nodes.begin(), nodes.end(), [&](const auto& node) {
+        return reaches(capture.origin->captured, node.get());
+    });
 }
 
 }  // namespace sim

@@ -5,21 +5,7 @@
 #include <vector>
 
 #include "tests/sim/driver/api.h"
-#include "tests/sim/driver/work.h"
-
-// The handles' types are cuda.h's, so they live outside the namespace.
-struct CUgraphNode_st {
-    sim::Task task;
-    std::vector<CUgraphNode> after;
-};
-
-struct CUgraph_st {
-    std::vector<std::unique_ptr<CUgraphNode_st>> nodes;  // in the order in which they were captured
-};
-
-struct CUgraphExec_st {
-    std::vector<sim::Task> tasks;
-};
+#include "tests/sim/driver/graph.h"
 
 namespace sim {
 
@@ -48,8 +34,10 @@ CUresult progress_known(const Driver& driver, CUcontext context);
 // (cuThreadExchangeStreamCaptureMode): if not, that spoils the captures that forbid it.
 CUresult unsafe_allowed(const Driver& driver);
 
-// In a stream that is being captured: a node for the task, an event that marks what was captured so
+// In a stream that is being captured: a new node for the next task (null: the capture is spoilt), a
+// node for the task, an event that marks what was captured so
 // far, and an event to wait for (which may bring the stream into the capture).
+CUgraphNode capture_node(CUstream stream, CUgraphNodeType type, Task task);
 CUresult capture_task(CUstream stream, Task task);
 CUresult capture_record(CUstream stream, CUevent event);
 CUresult capture_wait(CUstream stream, CUevent event);

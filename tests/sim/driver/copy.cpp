@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+using sim::copying;
 using sim::Driver;
 using sim::host;
 using sim::on_memory;
@@ -27,7 +28,7 @@ CUresult to_device_async(const char* symbol, CUdeviceptr device, const void* dat
         if (bytes == 0) return CUDA_SUCCESS;
         if (!driver.covers(device, bytes)) return CUDA_ERROR_INVALID_VALUE;
         if (stream->capture != nullptr || !sim::pageable(driver, data, bytes)) {
-            return driver.enqueue(stream, {[=] { std::memcpy(host(device), data, bytes); }});
+            return driver.enqueue(stream, copying([=] { std::memcpy(host(device), data, bytes); }));
         }
         const auto* begin = static_cast<const char*>(data);
         const auto staged = std::make_shared<std::vector<char>>(begin, begin + bytes);
@@ -49,7 +50,7 @@ CUresult to_host_async(const char* symbol, void* data, CUdeviceptr device, std::
         if (!driver.covers(device, bytes)) return CUDA_ERROR_INVALID_VALUE;
         const bool wait = stream->capture == nullptr && sim::pageable(driver, data, bytes);
         const CUresult result =
-            driver.enqueue(stream, {[=] { std::memcpy(data, host(device), bytes); }});
+            driver.enqueue(stream, copying([=] { std::memcpy(data, host(device), bytes); }));
         if (result == CUDA_SUCCESS && wait) driver.worker.wait(lock, sim::WorkPtr(stream->tail));
         return result;
     });

@@ -16,6 +16,10 @@ struct Range {
 // What a call waits for. In a capture only work that nobody waits for can be done.
 enum class Until { Submitted, Done };
 
+inline Task copying(std::function<void()> run) {
+    return {std::move(run), nullptr, nullptr, CU_GRAPH_NODE_TYPE_MEMCPY};
+}
+
 // Enqueues the task, and waits if that is asked.
 inline CUresult submit(Driver& driver, CUstream stream, std::unique_lock<std::mutex>& lock,
                        Until until, Task task) {
@@ -27,16 +31,18 @@ inline CUresult submit(Driver& driver, CUstream stream, std::unique_lock<std::mu
     return result;
 }
 
-// Enqueues `run` if the ranges are device memory (or pinned).
+// Enqueues `run` if the ranges are device memory (or pinned). In a graph that is a `node`.
 template <typename Run>
 CUresult on_memory(const char* symbol, CUstream handle, std::initializer_list<Range> ranges,
-                   Until until, Run&& run) {
+                   Until until, Run&& run, CUgraphNodeType node = CU_GRAPH_NODE_TYPE_MEMCPY) {
     return on_stream(symbol, handle, [&](Driver& driver, CUstream stream, auto& lock) {
         for (const Range& range : ranges) {
             if (range.bytes == 0) return CUDA_SUCCESS;
             if (!driver.covers(range.pointer, range.bytes)) return CUDA_ERROR_INVALID_VALUE;
         }
-        return submit(driver, stream, lock, until, Task{std::forward<Run>(run)});
+        Task task{std::forward<Run>(run)};
+        task.node = node;
+        return submit(driver, stream, lock, until, std::move(task));
     });
 }
 

@@ -37,7 +37,7 @@ CUresult run(Driver& driver, CUstream stream, std::unique_lock<std::mutex>& lock
     if (copy.extent.bytes == 0 || copy.extent.rows == 0 || copy.extent.layers == 0) {
         return CUDA_SUCCESS;
     }
-    const Task plain{[copy] { copy_rows(copy); }};
+    const Task plain = copying([copy] { copy_rows(copy); });
     const bool host = copy.to.on_host || copy.from.on_host;
     if (form == Form::Synchronous) {
         return submit(driver, stream, lock, host ? Until::Done : Until::Submitted, plain);

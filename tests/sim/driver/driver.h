@@ -77,10 +77,11 @@ struct Device {
 
     CUmemoryPool default_pool = nullptr;  // made when it is first asked for
     CUmemoryPool pool = nullptr;          // that cuMemAllocAsync takes from; null: the default one
+    GraphPool graphs = {};
 };
 
 // What memory was made by, and so what gives it back.
-enum class MemoryKind { Device, Managed, Host, Array, Pool, Mapping };
+enum class MemoryKind { Device, Managed, Host, Array, Pool, Mapping, Graph };
 
 struct Allocation {
     MemoryKind kind;
@@ -122,6 +123,9 @@ class Driver {
     unsigned long long last_capture = 0;
     std::set<CUgraph> graphs;
     std::set<CUgraphExec> execs;
+    std::map<CUdeviceptr, GraphBlock*> graph_blocks;
+    std::vector<GraphUsePtr> graph_uses;
+    std::vector<UnfreedPtr> unfreed;  // allocations of graphs
     std::map<CUdeviceptr, Allocation> allocations;
     std::set<CUarray> arrays;
     std::set<CUmipmappedArray> mipmaps;

@@ -20,14 +20,16 @@ CUresult fill(const char* symbol, CUstream stream, const Rows& rows, Value value
     const std::size_t bytes = rows.width * sizeof value;
     const bool nothing = bytes == 0 || rows.height == 0;
     const std::size_t all = nothing ? 0 : (rows.height - 1) * rows.pitch + bytes;
-    return sim::on_memory(symbol, stream, {{rows.first, all}}, Until::Submitted, [=] {
+    const auto run = [=] {
         for (std::size_t row = 0; row < rows.height; ++row) {
             char* next = static_cast<char*>(sim::host(rows.first + row * rows.pitch));
             for (std::size_t i = 0; i < rows.width; ++i, next += sizeof value) {
                 std::memcpy(next, &value, sizeof value);
             }
         }
-    });
+    };
+    return sim::on_memory(symbol, stream, {{rows.first, all}}, Until::Submitted, run,
+                          CU_GRAPH_NODE_TYPE_MEMSET);
 }
 
 template <typename Value>

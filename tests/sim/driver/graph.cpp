@@ -1,69 +1,214 @@
-// Graphs that came from a capture: instantiated, launched, ended.
+// Graphs: instantiated, launched, ended.
+#include "tests/sim/driver/graph.h"
+
 #include <algorithm>
 
+#include "tests/sim/driver/on_graph.h"
 #include "tests/sim/driver/on_stream.h"
 
-using sim::Call;
 using sim::Driver;
+using sim::on_exec;
+using sim::on_graph;
 using sim::or_own;
 
-namespace {
-
-// Runs `use(driver)` if `all(driver)` has the handle.
-template <typename Handle, typename Use>
-CUresult on_handle(const char* symbol, std::set<Handle> Driver::*all, Handle handle, Use&& use) {
-    Call call(symbol);
-    Driver* driver = call.driver();
-    if (driver == nullptr) return call.done();
-    const std::lock_guard<std::mutex> lock(driver->mutex);
-    if ((driver->*all).count(handle) == 0) return call.done(CUDA_ERROR_INVALID_VALUE);
-    return call.done(use(*driver));
+CUgraphNode CUgraph_st::add(CUgraphNodeType type, sim::Task task, std::vector<CUgraphNode> after) {
+    nodes.push_back(std::make_unique<CUgraphNode_st>(
+        CUgraphNode_st{this, type, std::move(task), std::move(after)}));
+    return nodes.back().get();
 }
 
+bool CUgraph_st::has(CUgraphNode node) const {
+    return std::any_of(nodes.begin(), nodes.end(),
+                       [node](const auto& each) { return each.get() == node; });
+}
+
+bool CUgraph_st::has_memory() const {
+    return std::any_of(nodes.begin(), nodes.end(), [](const auto& each) {
+        return each->allocates != nullptr || each->frees != nullptr ||
+               (each->child != nullptr && each->child->has_memory());
+    });
+}
+
+namespace sim {
+namespace {
+
 // The nodes one after the other: an order that every graph allows.
-CUresult launch(const char* symbol, CUgraphExec exec, CUstream handle) {
-    return sim::on_stream(symbol, handle, [exec](Driver& driver, CUstream stream, auto&) {
-        if (driver.execs.count(exec) == 0) return CUDA_ERROR_INVALID_VALUE;
-        CUresult result = driver.enqueue(stream, {[] {}});
-        for (const sim::Task& task : exec->tasks) {
-            if (result == CUDA_SUCCESS) result = driver.enqueue(stream, task);
+void add_nodes(CUgraphExec_st& exec, const CUgraph_st& graph) {
+    for (const auto& node : graph.nodes) {
+        if (node->child != nullptr) {
+            add_nodes(exec, *node->child);
+            continue;
         }
+        exec.tasks.push_back(node->task);
+        if (node->allocates != nullptr) exec.allocates.push_back(node->allocates);
+        const bool of_another = node->frees != nullptr && node->frees->graph != &graph;
+        if (of_another) exec.frees.push_back(node->frees);
+    }
+}
+
+CUresult check(CUgraph graph, cuuint64_t flags) {
+    constexpr cuuint64_t kApart =
+        CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH | CUDA_GRAPH_INSTANTIATE_FLAG_DEVICE_LAUNCH;
+    if (graph->parent != nullptr || (flags & kApart) == kApart) return CUDA_ERROR_INVALID_VALUE;
+    return graph->exec == nullptr ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult run(Driver& driver, CUgraphExec exec, CUstream stream) {
+    CUresult result = driver.enqueue(stream, {[] {}});
+    for (const Task& task : exec->tasks) {
+        if (result == CUDA_SUCCESS) result = driver.enqueue(stream, task);
+    }
+    return result;
+}
+
+// The graph's memory is its own until here.
+void remember(CUgraphExec exec, CUstream stream) {
+    exec->use->stream = stream;
+    exec->use->last = stream->tail;
+}
+
+CUresult run_with_memory(Driver& driver, CUgraphExec exec, CUstream stream) {
+    if (stream->capture != nullptr) return CUDA_ERROR_NOT_SUPPORTED;
+    const bool frees = (exec->flags & CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH) != 0;
+    if (!frees && has_unfreed(driver, exec)) return CUDA_ERROR_INVALID_VALUE;
+    std::vector<UnfreedPtr> freed;
+    for (const GraphAllocationPtr& each : exec->frees) {
+        freed.push_back(find_unfreed(driver, each->block->address));
+        if (freed.back() == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    }
+    CUresult result = back_with_memory(driver, exec, stream);
+    if (result == CUDA_SUCCESS) result = run(driver, exec, stream);
+    if (result != CUDA_SUCCESS) return result;
+    if (frees) free_all(driver, exec);
+    begin_allocations(driver, exec);
+    for (const UnfreedPtr& each : freed) {
+        each->freeing = true;
+        driver.enqueue(stream, {[&driver, each] { end_allocation(driver, each); }});
+    }
+    remember(exec, stream);
+    return CUDA_SUCCESS;
+}
+
+CUresult launch(const char* symbol, CUgraphExec exec, CUstream handle) {
+    return on_stream(symbol, handle, [exec](Driver& driver, CUstream stream, auto&) {
+        if (driver.execs.count(exec) == 0) return CUDA_ERROR_INVALID_VALUE;
+        return exec->use != nullptr ? run_with_memory(driver, exec, stream)
+                                    : run(driver, exec, stream);
+    });
+}
+
+CUresult upload(Driver& driver, CUgraphExec exec, CUstream stream) {
+    if (stream->capture != nullptr) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    CUresult result = driver.enqueue(stream, {[] {}});
+    if (result != CUDA_SUCCESS || exec->use == nullptr) return result;
+    result = back_with_memory(driver, exec, stream);
+    if (result == CUDA_SUCCESS) remember(exec, stream);
+    return result;
+}
+
+CUresult upload(const char* symbol, CUgraphExec exec, CUstream handle) {
+    return on_stream(symbol, handle, [exec](Driver& driver, CUstream stream, auto&) {
+        return driver.execs.count(exec) != 0 ? upload(driver, exec, stream)
+                                             : CUDA_ERROR_INVALID_VALUE;
+    });
+}
+
+CUresult make_exec(const char* symbol, CUgraphExec* exec, CUgraph graph, cuuint64_t flags) {
+    return on_graph(symbol, graph, [=](Driver& driver) {
+        const CUresult result = exec != nullptr ? check(graph, flags) : CUDA_ERROR_INVALID_VALUE;
+        if (result == CUDA_SUCCESS) *exec = instantiate(driver, graph, flags);
         return result;
     });
 }
 
+CUresult make_exec(const char* symbol, CUgraphExec* exec, CUgraph graph,
+                   CUDA_GRAPH_INSTANTIATE_PARAMS* parameters, bool own) {
+    if (parameters == nullptr) {
+        Call call(symbol);
+        return call.driver() == nullptr ? call.done() : call.done(CUDA_ERROR_INVALID_VALUE);
+    }
+    parameters->hErrNode_out = nullptr;
+    parameters->result_out = CUDA_GRAPH_INSTANTIATE_ERROR;
+    CUresult result = make_exec(symbol, exec, graph, parameters->flags);
+    if (result == CUDA_SUCCESS && (parameters->flags & CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD) != 0) {
+        CUstream stream = parameters->hUploadStream;
+        result = upload("cuGraphUpload", *exec, own ? or_own(stream) : stream);
+        if (result != CUDA_SUCCESS) cuGraphExecDestroy(*exec);
+    }
+    if (result == CUDA_SUCCESS) parameters->result_out = CUDA_GRAPH_INSTANTIATE_SUCCESS;
+    return result;
+}
+
 }  // namespace
 
-CUresult cuGraphGetNodes(CUgraph graph, CUgraphNode* nodes, std::size_t* count) {
-    return on_handle("cuGraphGetNodes", &Driver::graphs, graph, [=](Driver&) {
-        if (count == nullptr) return CUDA_ERROR_INVALID_VALUE;
-        for (std::size_t i = 0; nodes != nullptr && i < *count; ++i) {
-            nodes[i] = i < graph->nodes.size() ? graph->nodes[i].get() : nullptr;
-        }
-        if (nodes == nullptr || *count > graph->nodes.size()) *count = graph->nodes.size();
-        return CUDA_SUCCESS;
+bool reaches(const std::vector<CUgraphNode>& last, CUgraphNode node) {
+    return std::any_of(last.begin(), last.end(), [node](CUgraphNode each) {
+        return each == node || reaches(each->after, node);
     });
 }
 
-CUresult cuGraphInstantiateWithFlags(CUgraphExec* exec, CUgraph graph, unsigned long long) {
-    return on_handle("cuGraphInstantiateWithFlags", &Driver::graphs, graph, [=](Driver& driver) {
-        if (exec == nullptr) return CUDA_ERROR_INVALID_VALUE;
-        *exec = new CUgraphExec_st;
-        for (const auto& node : graph->nodes) (*exec)->tasks.push_back(node->task);
-        driver.execs.insert(*exec);
-        return CUDA_SUCCESS;
-    });
+CUgraphExec instantiate(Driver& driver, CUgraph graph, cuuint64_t flags) {
+    CUgraphExec exec = new CUgraphExec_st{graph, flags};
+    add_nodes(*exec, *graph);
+    if (graph->has_memory()) {
+        graph->exec = exec;
+        exec->use = use_of(driver, exec->allocates);
+    }
+    driver.execs.insert(exec);
+    return exec;
+}
+
+void destroy_graph(Driver& driver, CUgraph graph) {
+    for (CUgraphExec exec : driver.execs) {
+        if (exec->graph == graph) exec->graph = nullptr;
+    }
+    for (const auto& node : graph->nodes) {
+        if (node->child != nullptr) driver.graphs.erase(node->child.get());
+    }
+    driver.graphs.erase(graph);
+    if (graph->parent == nullptr) delete graph;
+}
+
+}  // namespace sim
+
+CUresult cuGraphInstantiateWithFlags(CUgraphExec* exec, CUgraph graph, unsigned long long flags) {
+    return sim::make_exec("cuGraphInstantiateWithFlags", exec, graph, flags);
+}
+CUresult cuGraphInstantiate(CUgraphExec* exec, CUgraph graph, CUgraphNode*, char*, std::size_t) {
+    return sim::make_exec("cuGraphInstantiate", exec, graph, 0);
+}
+CUresult cuGraphInstantiate_v2(CUgraphExec* exec, CUgraph graph, CUgraphNode*, char*, std::size_t) {
+    return sim::make_exec("cuGraphInstantiate_v2", exec, graph, 0);
+}
+CUresult cuGraphInstantiateWithParams(CUgraphExec* exec, CUgraph graph,
+                                      CUDA_GRAPH_INSTANTIATE_PARAMS* parameters) {
+    return sim::make_exec("cuGraphInstantiateWithParams", exec, graph, parameters, false);
+}
+CUresult cuGraphInstantiateWithParams_ptsz(CUgraphExec* exec, CUgraph graph,
+                                           CUDA_GRAPH_INSTANTIATE_PARAMS* parameters) {
+    return sim::make_exec("cuGraphInstantiateWithParams_ptsz", exec, graph, parameters, true);
 }
 
 CUresult cuGraphLaunch(CUgraphExec exec, CUstream stream) {
-    return launch("cuGraphLaunch", exec, stream);
+    return sim::launch("cuGraphLaunch", exec, stream);
 }
 CUresult cuGraphLaunch_ptsz(CUgraphExec exec, CUstream stream) {
-    return launch("cuGraphLaunch_ptsz", exec, or_own(stream));
+    return sim::launch("cuGraphLaunch_ptsz", exec, or_own(stream));
+}
+CUresult cuGraphUpload(CUgraphExec exec, CUstream stream) {
+    return sim::upload("cuGraphUpload", exec, stream);
+}
+CUresult cuGraphUpload_ptsz(CUgraphExec exec, CUstream stream) {
+    return sim::upload("cuGraphUpload_ptsz", exec, or_own(stream));
 }
 
+// What it allocated and nobody has freed stays.
 CUresult cuGraphExecDestroy(CUgraphExec exec) {
-    return on_handle("cuGraphExecDestroy", &Driver::execs, exec, [exec](Driver& driver) {
+    return on_exec("cuGraphExecDestroy", exec, [exec](Driver& driver) {
+        if (exec->graph != nullptr && exec->use != nullptr) exec->graph->exec = nullptr;
+        for (const sim::UnfreedPtr& each : driver.unfreed) {
+            if (each->exec == exec) each->exec = nullptr;
+        }
         driver.execs.erase(exec);
         delete exec;
         return CUDA_SUCCESS;
@@ -71,9 +216,9 @@ CUresult cuGraphExecDestroy(CUgraphExec exec) {
 }
 
 CUresult cuGraphDestroy(CUgraph graph) {
-    return on_handle("cuGraphDestroy", &Driver::graphs, graph, [graph](Driver& driver) {
-        driver.graphs.erase(graph);
-        delete graph;
+    return on_graph("cuGraphDestroy", graph, [graph](Driver& driver) {
+        if (graph->parent != nullptr) return CUDA_ERROR_INVALID_VALUE;
+        sim::destroy_graph(driver, graph);
         return CUDA_SUCCESS;
     });
 }

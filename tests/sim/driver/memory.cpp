@@ -29,10 +29,11 @@ CUresult allocate(const char* symbol, CUdeviceptr* pointer, std::size_t bytes,
     return call.done(result, "bytes=%zu", bytes);
 }
 
-// By cuMemFree what came from a pool too (documented).
+// By cuMemFree what came from a pool or a graph too (documented).
 bool freeable(MemoryKind kind, bool on_host) {
     if (on_host) return kind == MemoryKind::Host;
-    return kind == MemoryKind::Device || kind == MemoryKind::Managed || kind == MemoryKind::Pool;
+    return kind == MemoryKind::Device || kind == MemoryKind::Managed || kind == MemoryKind::Pool ||
+           kind == MemoryKind::Graph;
 }
 
 // Measured: cuMemFree waits for all streams, whichever context is current.

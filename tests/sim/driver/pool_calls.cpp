@@ -12,16 +12,57 @@ using sim::or_own;
 
 namespace {
 
+// In a capture it becomes a node, which takes nothing yet.
+CUresult capture_allocation(Driver& driver, CUstream stream, CUdevice device, std::size_t bytes,
+                            CUdeviceptr& pointer) {
+    if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
+    CUDA_MEM_ALLOC_NODE_PARAMS wanted{};
+    wanted.poolProps.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
+    wanted.poolProps.location = {CU_MEM_LOCATION_TYPE_DEVICE, {device}};
+    wanted.bytesize = bytes;
+    CUgraph graph = stream->capture->graph.get();
+    sim::GraphAllocationPtr made;
+    const CUresult result = sim::new_allocation(driver, graph, stream->captured, wanted, made);
+    if (result != CUDA_SUCCESS) return result;
+    CUgraphNode node = sim::capture_node(stream, CU_GRAPH_NODE_TYPE_MEM_ALLOC, {[] {}});
+    if (node == nullptr) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+    node->allocates = made;
+    pointer = wanted.dptr;
+    return CUDA_SUCCESS;
+}
+
+CUresult capture_free(Driver& driver, CUstream stream, CUdeviceptr pointer) {
+    sim::GraphAllocationPtr freed;
+    const CUresult result =
+        sim::freed_in_graph(driver, stream->capture->graph.get(), pointer, freed);
+    if (result != CUDA_SUCCESS) return result;
+    CUgraphNode node = sim::capture_node(stream, CU_GRAPH_NODE_TYPE_MEM_FREE, {[] {}});
+    if (node == nullptr) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+    sim::free_by(freed, node);
+    return CUDA_SUCCESS;
+}
+
+// A launched graph's.
+CUresult free_unfreed(Driver& driver, CUstream stream, CUdeviceptr pointer) {
+    const sim::UnfreedPtr allocation = sim::find_unfreed(driver, pointer);
+    if (allocation == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    allocation->freeing = true;
+    return driver.enqueue(stream,
+                          {[&driver, allocation] { sim::end_allocation(driver, allocation); }});
+}
+
 // The memory is there when the call returns; that its use comes later in the stream's order is the
-// program's to see to. In a capture it would belong to the graph, which isn't imitated.
+// program's to see to.
 CUresult allocate(const char* symbol, CUdeviceptr* pointer, std::size_t bytes, CUstream handle,
                   const CUmemoryPool* from) {
     return sim::on_stream(symbol, handle, [=](Driver& driver, CUstream stream, auto&) {
         if (from != nullptr && driver.pools.count(*from) == 0) return CUDA_ERROR_INVALID_VALUE;
         if (pointer == nullptr) return CUDA_ERROR_INVALID_VALUE;
-        if (stream->capture != nullptr) return CUDA_ERROR_NOT_SUPPORTED;
         CUmemoryPool pool =
             from != nullptr ? *from : sim::current_pool(driver, stream->context->device);
+        if (stream->capture != nullptr) {
+            return capture_allocation(driver, stream, pool->device, bytes, *pointer);
+        }
         const CUresult result = driver.enqueue(stream, {[] {}});
         if (result != CUDA_SUCCESS) return result;
         return sim::allocate_from(driver, pool, bytes, *pointer);
@@ -30,7 +71,7 @@ CUresult allocate(const char* symbol, CUdeviceptr* pointer, std::size_t bytes, C
 
 CUresult release(const char* symbol, CUdeviceptr pointer, CUstream handle) {
     return sim::on_stream(symbol, handle, [=](Driver& driver, CUstream stream, auto&) {
-        if (stream->capture != nullptr) return CUDA_ERROR_NOT_SUPPORTED;
+        if (stream->capture != nullptr) return capture_free(driver, stream, pointer);
         if (pointer == 0) return driver.enqueue(stream, {[] {}});
         const auto found = driver.allocations.find(pointer);
         if (found == driver.allocations.end() || found->second.freeing) {
@@ -38,6 +79,7 @@ CUresult release(const char* symbol, CUdeviceptr pointer, CUstream handle) {
         }
         // Measured: what cuMemAlloc gave can be freed here too.
         const MemoryKind kind = found->second.kind;
+        if (kind == MemoryKind::Graph) return free_unfreed(driver, stream, pointer);
         if (kind != MemoryKind::Pool && kind != MemoryKind::Device) return CUDA_ERROR_INVALID_VALUE;
         found->second.freeing = true;
         return driver.enqueue(stream,

@@ -9,7 +9,8 @@ using sim::Until;
 namespace {
 
 CUresult nothing(const char* symbol, CUstream stream, CUdeviceptr pointer, std::size_t bytes) {
-    return sim::on_memory(symbol, stream, {{pointer, bytes}}, Until::Submitted, [] {});
+    return sim::on_memory(
+        symbol, stream, {{pointer, bytes}}, Until::Submitted, [] {}, CU_GRAPH_NODE_TYPE_EMPTY);
 }
 
 CUresult prefetch(const char* symbol, CUstream stream, CUdeviceptr pointer, std::size_t bytes,

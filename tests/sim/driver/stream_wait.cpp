@@ -29,6 +29,7 @@ CUresult synchronise(const char* symbol, CUstream handle) {
 CUresult enqueue_function(Driver& driver, CUstream stream, std::function<void()> function) {
     sim::Task task;
     task.on_host = std::move(function);
+    task.node = CU_GRAPH_NODE_TYPE_HOST;
     return driver.enqueue(stream, std::move(task));
 }
 

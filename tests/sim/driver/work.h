@@ -10,6 +10,8 @@
 #include <mutex>
 #include <vector>
 
+#include "tests/sim/driver/api.h"
+
 namespace sim {
 
 struct Work;
@@ -23,6 +25,8 @@ struct Task {
     std::function<bool()> ready = nullptr;
     // If set: run by a thread of the driver, without the lock.
     std::function<void()> on_host = nullptr;
+    // What it is in a graph.
+    CUgraphNodeType node = CU_GRAPH_NODE_TYPE_EMPTY;
 };
 
 struct Work {
