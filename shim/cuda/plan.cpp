@@ -81,8 +81,9 @@ class Planner {
     Step refuse_without_daemon(const Choice& choice, const std::vector<MpsPipe>& pipes) const {
         if (!choice.needs_daemon) return std::nullopt;
         return Refusal{CUDA_ERROR_MPS_CONNECTION_FAILED,
-                       choice.why + ": " + no_daemon_line(pipes) +
-                           ", or write mechanism = \"green\" for processes that take turns"};
+                       choice.why + ": " +
+                           no_daemon_line(pipes, "processes in groups of SMs take turns") +
+                           ", or write mechanism = \"green\" to have it so"};
     }
 
     // Whether there is one: the first that is alive.
@@ -104,7 +105,8 @@ class Planner {
         const std::vector<MpsPipe> pipes = surroundings_.pipes();
         if (!use_daemon(pipes)) {
             if (!choice.needs_daemon) return std::nullopt;
-            return Refusal{CUDA_ERROR_MPS_CONNECTION_FAILED, no_daemon_line(pipes)};
+            return Refusal{CUDA_ERROR_MPS_CONNECTION_FAILED,
+                           no_daemon_line(pipes, "a share would be ignored")};
         }
         plan_.applied = Applied::kMps;
         return std::nullopt;
@@ -414,15 +416,15 @@ std::string asked_text(const Partition& partition) {
     return "all SMs";
 }
 
-std::string no_daemon_line(const std::vector<MpsPipe>& pipes) {
+std::string no_daemon_line(const std::vector<MpsPipe>& pipes, const std::string& without) {
     std::string tried;
     bool too_long = false;
     for (const MpsPipe& pipe : pipes) {
         tried += (tried.empty() ? "" : ", ") + describe(pipe);
         too_long |= pipe.state == PipeState::kTooLong;
     }
-    std::string line = "no MPS daemon answers, and without one a share would be ignored; tried " +
-                       tried + ": start one with `ration mps ensure`";
+    std::string line = "no MPS daemon answers, and without one " + without + "; tried " + tried +
+                       ": start one with `ration mps ensure`";
     if (too_long) {
         line += " (a pipe directory may have " + std::to_string(kMpsLongestPipe) +
                 " characters at most)";

@@ -80,7 +80,8 @@ bool needs_mps(const policy::Partition& partition);
 // "25 %", "32 SMs", "MIG-...", "all SMs": what a policy asks of the SMs, for people.
 std::string asked_text(const policy::Partition& partition);
 
-// The line that says that no MPS daemon answers, where one was looked for, and what to do.
-std::string no_daemon_line(const std::vector<MpsPipe>& pipes);
+// The line that says that no MPS daemon answers, what comes of that, where one was looked for, and
+// what to do.
+std::string no_daemon_line(const std::vector<MpsPipe>& pipes, const std::string& without);
 
 }  // namespace ration::cuda

@@ -61,15 +61,28 @@ class GreenPrediction : public testing::Test {
 TEST_F(GreenPrediction, RoundsDownToGroups) {
     plan_.wishes[0].share = 25;
     EXPECT_EQ(granted(), 32U);
-    EXPECT_THAT(notes_, IsEmpty());
+    EXPECT_THAT(notes_, ElementsAre("33 SMs are asked for: rounded down to 4 of 15 groups of 8"));
     plan_.wishes[0].share = 5;
     EXPECT_THAT(refusal(), HasSubstr("granularity = \"fine\""));
     plan_.granularity = policy::SmGranularity::kFine;
     EXPECT_EQ(granted(), 6U);
-    EXPECT_THAT(notes_, ElementsAre(HasSubstr("clusters of 4 and more")));
+    EXPECT_THAT(notes_, ElementsAre("6.6 SMs are asked for: rounded down to 3 of 66 groups of 2",
+                                    HasSubstr("clusters of 4 and more")));
     plan_.wishes[0].share = 100;
     EXPECT_EQ(granted(), 132U);
     EXPECT_THAT(notes_, IsEmpty());
+}
+
+TEST_F(GreenPrediction, SaysNothingOfWhatIsNotRounded) {
+    plan_.wishes[0].sm = 32;
+    EXPECT_EQ(granted(), 32U);
+    EXPECT_THAT(notes_, IsEmpty());
+    plan_.wishes[0].sm = 33;
+    EXPECT_EQ(granted(), 32U);
+    EXPECT_THAT(notes_, ElementsAre(HasSubstr("rounded down to 4 of 15")));
+    plan_.wishes[0].sm = 131;  // more than all groups
+    EXPECT_EQ(granted(), 120U);
+    EXPECT_THAT(notes_, ElementsAre(HasSubstr("12 SMs in none")));
 }
 
 TEST_F(GreenPrediction, NamesTheGroupsThatAreNamed) {
@@ -82,11 +95,11 @@ TEST_F(GreenPrediction, NamesTheGroupsThatAreNamed) {
 }
 
 TEST_F(GreenPrediction, SaysWhoIsInTheWayAndWhatWouldFit) {
-    plan_.wishes[0].share = 50;  // 8 groups
+    plan_.wishes[0].sm = 64;  // 8 groups
     plan_.exclusive = true;
     hold(0, 6, false);
     EXPECT_EQ(granted(), 64U);
-    EXPECT_THAT(notes_, ElementsAre(HasSubstr("other MPS clients")));  // 8 are left
+    EXPECT_THAT(notes_, ElementsAre(HasSubstr("other MPS clients")));  // 8 are free
     hold(7, 8, true);
     granted();
     EXPECT_THAT(notes_.back(),

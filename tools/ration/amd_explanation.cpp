@@ -29,18 +29,16 @@ Json device_json(const amd::DeviceLimit& device) {
     return result;
 }
 
-Json grant_json(const amd::Plan& plan) {
+state::Record record_of(const amd::Plan& plan) {
     state::Record record;
     amd::describe(plan, record);
-    const Json names = to_json(state::Listed{record, true})["devices"];
-    return {{"predicted", true},
-            {"line", cuda::grant_line(record)},
-            {"asked", record.asked},
-            {"granted", record.granted},
-            {"mechanism", record.mechanism},
-            {"concurrent", record.concurrent},
-            {"devices", names},
-            {"memory_quota", record.memory_quota == 0 ? Json() : Json(record.memory_quota)}};
+    return record;
+}
+
+Json mechanism_json(const std::string& name) {
+    const bool masks = name == "cu-mask";
+    return {{"name", name},
+            {"reason", masks ? "every compute queue gets a mask" : "no CUs are masked"}};
 }
 
 const amd::Gpu& gpu_at(const amd::Plan& plan, unsigned place) {
@@ -104,10 +102,12 @@ Json amd_explanation(const engine::AmdRuling& ruling) {
         pool.push_back({{"index", use.place}, {"slots", use.cus}, {"idle", use.idle}});
     }
     const bool confined = ruling.kind == engine::Verdict::Kind::kConfined;
-    return {{"environment", environment},
+    const state::Record record = record_of(ruling.plan);
+    return {{"mechanism", confined ? mechanism_json(record.mechanism) : Json()},
+            {"environment", environment},
             {"devices", devices},
             {"pool", pool},
-            {"grant", confined ? grant_json(ruling.plan) : Json()},
+            {"grant", confined ? grant_json(record, true) : Json()},
             {"refusals", ruling.lines}};
 }
 
@@ -115,9 +115,10 @@ std::string amd_explanation_text(const Json& explanation) {
     if (explanation["grant"].is_null()) {
         return "";
     }
-    const bool masks = explanation["grant"]["mechanism"] == "cu-mask";
-    std::string text = line("mechanism", masks ? "cu-mask: every compute queue gets a mask"
-                                               : "none: no CUs are masked");
+    const Json& mechanism = explanation["mechanism"];
+    const bool masks = mechanism["name"] == "cu-mask";
+    std::string text =
+        line("mechanism", text_of(mechanism["name"]) + ": " + text_of(mechanism["reason"]));
     for (const auto& [name, value] : explanation["environment"].items()) {
         text += line("ROCm sees", name + "=" + text_of(value));
     }

@@ -14,6 +14,7 @@
 #include "tools/ration/command.h"
 #include "tools/ration/failure.h"
 #include "tools/ration/output.h"
+#include "tools/ration/remarks.h"
 #include "tools/ration/share_options.h"
 
 namespace ration::tool {
@@ -79,12 +80,11 @@ Json to_json(const policy::Diagnostics& diagnostics) {
 }
 
 Json to_json(const policy::Loaded& loaded, const policy::Diagnostics& passed_over) {
-    return {{"problems", to_json(loaded.problems)},
-            {"passed_over", to_json(passed_over)},
-            {"files", loaded.policy.files},
-            {"rules", loaded.policy.rules.size()},
-            {"partitions", loaded.policy.partitions.size()},
-            {"pools", loaded.policy.pools.size()}};
+    return {
+        {"problems", to_json(loaded.problems)},     {"passed_over", to_json(passed_over)},
+        {"notes", to_json(remarks(loaded.policy))}, {"files", loaded.policy.files},
+        {"rules", loaded.policy.rules.size()},      {"partitions", loaded.policy.partitions.size()},
+        {"pools", loaded.policy.pools.size()}};
 }
 
 std::string count(std::size_t number, const std::string& noun) {
@@ -99,14 +99,18 @@ std::string summary(const policy::Loaded& loaded) {
     if (!loaded.problems.empty()) {
         return text;
     }
+    for (const policy::Diagnostic& each : remarks(loaded.policy)) {
+        text +=
+            format(each.place) + ": " + paint(Colour::kYellow, "note") + ": " + each.text + "\n";
+    }
     std::string files;
     for (const std::string& file : loaded.policy.files) {
         files += (files.empty() ? "" : ", ") + file;
     }
-    return fmt::format("{}: {}: {}, {}, {}\n", files, paint(Colour::kGreen, "ok"),
-                       count(loaded.policy.rules.size(), "rule"),
-                       count(loaded.policy.partitions.size(), "partition"),
-                       count(loaded.policy.pools.size(), "pool"));
+    return text + fmt::format("{}: {}: {}, {}, {}\n", files, paint(Colour::kGreen, "ok"),
+                              count(loaded.policy.rules.size(), "rule"),
+                              count(loaded.policy.partitions.size(), "partition"),
+                              count(loaded.policy.pools.size(), "pool"));
 }
 
 // The policies to check: one of all files together, or each of them, or the one that is in force,

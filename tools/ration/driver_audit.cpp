@@ -27,6 +27,8 @@ struct Pattern {
     std::string_view prefix;
     const char* harmless = nullptr;
 };
+constexpr const char* kDivides =
+    "divides what an MPS client or a MIG instance was granted; hooked under mechanism green";
 constexpr std::array<Pattern, 8> kContextMaking{{
     {"cuInit"},
     {"cuCtxCreate"},
@@ -34,8 +36,8 @@ constexpr std::array<Pattern, 8> kContextMaking{{
     {"cuCtxPushCurrent"},
     {"cuDevicePrimaryCtxRetain"},
     {"cuGetProcAddress"},
-    {"cuGreenCtxCreate", "divides what an MPS client or a MIG instance was granted"},
-    {"cuCtxFromGreenCtx", "divides what an MPS client or a MIG instance was granted"},
+    {"cuGreenCtxCreate", kDivides},
+    {"cuCtxFromGreenCtx", kDivides},
 }};
 
 constexpr std::array kKnown{

@@ -42,6 +42,7 @@ Json decision_json(const policy::Decision& decision) {
             {"rank", decision.rank ? Json(*decision.rank) : Json()},
             {"rank_variable", decision.rank_variable},
             {"chosen_by", decision.chosen_by},
+            {"why", why_decided(decision)},
             {"file", decision.place.file},
             {"line", decision.place.line},
             {"on_error", decision.on_error == policy::OnError::kWarn ? "warn" : "fail"}};
@@ -57,14 +58,43 @@ Json driver_environment(const cuda::Plan& plan) {
     return environment;
 }
 
-Json grant_json(const state::Record& record, bool predicted) {
-    Json grant = to_json(state::Listed{record, true});
-    Json result{{"predicted", predicted}, {"line", cuda::grant_line(record)}};
-    for (const char* key :
-         {"asked", "granted", "mechanism", "concurrent", "devices", "memory_quota"}) {
-        result[key] = grant[key];
+const char* kind_name(policy::Found::Kind kind) {
+    switch (kind) {
+        case policy::Found::Kind::kPolicy:
+            return "policy";
+        case policy::Found::Kind::kDisabled:
+            return "disabled";
+        case policy::Found::Kind::kNone:
+            break;
     }
-    return result;
+    return "none";
+}
+
+// What becomes of the process's GPU calls; of both vendors' the worse.
+const char* verdict_name(const Explanation& explanation) {
+    using Kind = engine::Verdict::Kind;
+    const auto any = [&](Kind kind) {
+        return (explanation.nvidia && explanation.ruling.kind == kind) ||
+               (explanation.amd && explanation.amd_ruling.kind == kind);
+    };
+    if (any(Kind::kRefused) || (explanation.prediction && explanation.prediction->refusal)) {
+        return "refused";
+    }
+    if (any(Kind::kUnshared)) {
+        return "unshared";
+    }
+    return any(Kind::kConfined) ? "confined" : "untouched";
+}
+
+Json mechanism_json(const std::optional<MechanismFacts>& facts) {
+    if (!facts) {
+        return nullptr;
+    }
+    return {{"name", facts->name},
+            {"reason", facts->reason},
+            {"daemon_answers", facts->served},
+            {"daemon", facts->daemon.empty() ? Json() : Json(facts->daemon)},
+            {"memory_counted", facts->counted}};
 }
 
 }  // namespace
@@ -72,10 +102,13 @@ Json grant_json(const state::Record& record, bool predicted) {
 Json explanation_json(const Explanation& explanation) {
     Json result{{"subject", explanation.subject},
                 {"policy", explanation.found.loaded.policy.files},
+                {"policy_kind", kind_name(explanation.found.kind)},
                 {"origin", explanation.found.origin},
                 {"locked_out", explanation.found.locked_out},
                 {"rules", steps_json(explanation.steps)},
                 {"decision", decision_json(explanation.decision)},
+                {"verdict", verdict_name(explanation)},
+                {"mechanism", mechanism_json(explanation.mechanism)},
                 {"driver_environment", driver_environment(explanation.ruling.plan)},
                 {"grant", nullptr},
                 {"refusals", explanation.ruling.lines},

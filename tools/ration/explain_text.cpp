@@ -1,6 +1,5 @@
 #include <fmt/core.h>
 
-#include "shim/cuda/choose.h"
 #include "tools/ration/amd_explanation.h"
 #include "tools/ration/explanation.h"
 #include "tools/ration/records.h"
@@ -63,10 +62,7 @@ std::string step_text(const RuleStep& step) {
 }
 
 std::string decision_text(const policy::Decision& decision) {
-    std::string why = decision.rule == nullptr ? "no rule matches: no_match" : "rule";
-    if (!decision.chosen_by.empty()) {
-        why = decision.chosen_by;
-    }
+    const std::string why = why_decided(decision);
     switch (decision.kind) {
         case policy::Decision::Kind::kIgnore:
             return line("decision", "ignore (" + why + "): nothing is touched");
@@ -84,42 +80,25 @@ std::string decision_text(const policy::Decision& decision) {
     return text;
 }
 
-// The value that the driver will see; empty if the plan leaves the variable alone.
-std::string edit_of(const cuda::Plan& plan, const char* name) {
-    for (const host::Edit& edit : plan.temporary) {
-        if (edit.name == name) {
-            return edit.value;
-        }
+std::string daemon_text(const MechanismFacts& facts) {
+    if (facts.served) {
+        return facts.daemon.empty() ? "; a daemon answers"
+                                    : "; a daemon answers at " + facts.daemon;
     }
-    return "";
+    return facts.name == "green" ? "; no MPS daemon answers, so processes take turns on the GPU"
+                                 : "";
 }
 
-// Why this mechanism, for a plan that can be carried out.
-std::string mechanism_why(const Explanation& explanation) {
-    const cuda::Plan& plan = explanation.ruling.plan;
-    const std::string why = cuda::choose_mechanism(explanation.decision.partition).why;
-    const std::string pipe = edit_of(plan, cuda::kMpsPipeVariable);
-    const std::string daemon = pipe.empty() ? "a daemon answers" : "a daemon answers at " + pipe;
-    switch (plan.applied) {
-        case cuda::Applied::kMps:
-            return "mps: " + why + "; " + daemon;
-        case cuda::Applied::kMig:
-            return "mig: " + why;
-        case cuda::Applied::kGreen:
-            return "green: " + why + "; " +
-                   (plan.green->served
-                        ? daemon
-                        : "no MPS daemon answers, so processes take turns on the GPU");
-        case cuda::Applied::kNone:
-            break;
+std::string mechanism_text(const MechanismFacts& facts) {
+    std::string text = facts.name + ": " + facts.reason;
+    if (!facts.refused) {
+        text += daemon_text(facts);
     }
-    return plan.counted ? "none: " + why + "; ration counts the memory"
-                        : "none: neither SMs nor memory are limited";
+    return line("mechanism", text + (facts.counted ? "; ration counts the memory" : ""));
 }
 
-std::string plan_text(const Explanation& explanation) {
-    const cuda::Plan& plan = explanation.ruling.plan;
-    std::string text = line("mechanism", mechanism_why(explanation));
+std::string plan_text(const cuda::Plan& plan) {
+    std::string text;
     for (const host::Edits& edits : {plan.temporary, plan.lasting}) {
         for (const host::Edit& edit : edits) {
             text += line("driver sees", edit.name + "=" + edit.value);
@@ -194,8 +173,11 @@ std::string explanation_text(const Explanation& explanation) {
             text += decision_text(explanation.decision);
         }
     }
+    if (explanation.mechanism) {
+        text += mechanism_text(*explanation.mechanism);
+    }
     if (explanation.prediction) {
-        text += plan_text(explanation);
+        text += plan_text(explanation.ruling.plan);
     }
     if (explanation.amd) {
         text += amd_explanation_text(amd_explanation(explanation.amd_ruling));

@@ -4,12 +4,14 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "shim/cuda/choose.h"
 #include "shim/cuda/visible.h"
 #include "tools/ration/amd_explanation.h"
 #include "tools/ration/driver_probe.h"
 #include "tools/ration/failure.h"
 #include "tools/ration/groups.h"
 #include "tools/ration/program.h"
+#include "tools/ration/remarks.h"
 #include "tools/ration/runtime.h"
 #include "tools/ration/subjects.h"
 
@@ -83,6 +85,54 @@ void explain_amd(Explanation& result, const policy::Subject& subject,
     add(result.notes, pool_notes(result.amd_ruling.plan));
 }
 
+cuda::Applied applied_of(policy::Mechanism mechanism) {
+    switch (mechanism) {
+        case policy::Mechanism::kMps:
+            return cuda::Applied::kMps;
+        case policy::Mechanism::kMig:
+            return cuda::Applied::kMig;
+        case policy::Mechanism::kGreen:
+            return cuda::Applied::kGreen;
+        default:
+            return cuda::Applied::kNone;
+    }
+}
+
+std::optional<MechanismFacts> mechanism_facts(const policy::Decision& decision,
+                                              const engine::Ruling& ruling,
+                                              const policy::Environment& environment) {
+    if (decision.kind != policy::Decision::Kind::kPartition) {
+        return std::nullopt;
+    }
+    const cuda::Plan& plan = ruling.plan;
+    const cuda::Choice choice = cuda::choose_mechanism(decision.partition);
+    MechanismFacts facts;
+    facts.name = cuda::name(plan.applied);
+    facts.reason = choice.why;
+    if (ruling.kind != engine::Ruling::Kind::kConfined) {
+        if (!choice.mechanism) {
+            return std::nullopt;
+        }
+        facts.name = cuda::name(applied_of(*choice.mechanism));
+        facts.refused = true;
+        return facts;
+    }
+    facts.counted = plan.counted.has_value();
+    if (plan.applied == cuda::Applied::kNone) {
+        facts.reason = !facts.counted     ? "neither SMs nor memory are limited"
+                       : choice.mechanism ? choice.why + ", and none does"
+                                          : choice.why;
+    }
+    facts.served = plan.green ? plan.green->served : plan.applied == cuda::Applied::kMps;
+    if (facts.served) {
+        facts.daemon = environment(cuda::kMpsPipeVariable).value_or("");
+        for (const host::Edit& edit : plan.temporary) {
+            facts.daemon = edit.name == cuda::kMpsPipeVariable ? edit.value : facts.daemon;
+        }
+    }
+    return facts;
+}
+
 Explanation explain_subject(const policy::Subject& subject,
                             const policy::Environment& environment) {
     Explanation result;
@@ -98,11 +148,13 @@ Explanation explain_subject(const policy::Subject& subject,
     const cuda::Surroundings surroundings = surroundings_of(environment);
     result.steps = trace_rules(loaded.policy, subject);
     result.decision = policy::decide(loaded.policy, subject);
+    add(result.notes, remarks(result.decision.partition));
     explain_amd(result, subject, environment);
     if (!result.nvidia) {
         return result;
     }
     result.ruling = engine::rule(result.found, subject, surroundings);
+    result.mechanism = mechanism_facts(result.decision, result.ruling, environment);
     add(result.notes, result.ruling.plan.notes);
     if (result.ruling.kind == engine::Ruling::Kind::kConfined) {
         result.prediction = predict(result.ruling.plan, surroundings.inventory(true),
@@ -132,6 +184,13 @@ bool is_refused(const Explanation& explanation) {
     return !explanation.ruling.lines.empty() || !explanation.amd_ruling.lines.empty() ||
            !explanation.obstacle.empty() ||
            (explanation.prediction && explanation.prediction->refusal);
+}
+
+std::string why_decided(const policy::Decision& decision) {
+    if (!decision.chosen_by.empty()) {
+        return decision.chosen_by;
+    }
+    return decision.rule == nullptr ? "no rule matches: no_match" : "rule";
 }
 
 Explanation explain_command(const ShareOptions& options, const std::vector<std::string>& command) {

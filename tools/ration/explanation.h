@@ -18,6 +18,16 @@
 
 namespace ration::tool {
 
+// How the share is kept on NVIDIA GPUs.
+struct MechanismFacts {
+    std::string name;      // "mps", "mig", "green" or "none"
+    std::string reason;    // why this one
+    bool served = false;   // an MPS daemon answers
+    std::string daemon;    // its pipe directory; empty: where the driver looks by itself
+    bool refused = false;  // what it would be: the share cannot be had
+    bool counted = false;  // ration counts the memory
+};
+
 struct Explanation {
     Explanation() = default;
     Explanation(Explanation&&) = default;  // a copy's pointers would lead into the original
@@ -31,6 +41,7 @@ struct Explanation {
     bool amd = false;       // this node has AMD GPUs
     engine::Ruling ruling;  // of NVIDIA GPUs
     engine::AmdRuling amd_ruling;
+    std::optional<MechanismFacts> mechanism;  // nullopt: nothing is to be kept there
     std::optional<Prediction> prediction;
     // Of a running process, one for each vendor that it uses: what was really granted.
     std::vector<state::Listed> records;
@@ -46,6 +57,9 @@ Explanation explain_process(pid_t pid);
 
 // Whether a GPU call of the process would be refused.
 bool is_refused(const Explanation& explanation);
+
+// "rule", what RATION_USE says, or that no rule matches.
+std::string why_decided(const policy::Decision& decision);
 
 std::string explanation_text(const Explanation& explanation);
 Json explanation_json(const Explanation& explanation);

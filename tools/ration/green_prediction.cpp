@@ -78,6 +78,17 @@ void note_holders(const GreenPlan& plan, const Layout& layout, const Need& need,
                                 part_text(available, layout), layout.uuid, taken.by, then));
 }
 
+// Where fewer SMs than are asked for make whole groups.
+std::string rounding_text(const Wish& wish, const Need& need, const Layout& layout) {
+    const double asked = wish.sm ? *wish.sm : wish.share.value_or(0) * layout.total / kWhole;
+    const unsigned granted = static_cast<unsigned>(need.count) * layout.size();
+    if (need.whole || !need.named.empty() || asked < granted + 0.05) {
+        return "";
+    }
+    return fmt::format("{:.4g} SMs are asked for: rounded down to {} of {} groups of {}", asked,
+                       need.count, layout.groups.size(), layout.size());
+}
+
 const Wish& wish_of(const GreenPlan& plan, std::size_t index) {
     return plan.wishes[plan.wishes.size() == 1 ? 0 : index];
 }
@@ -108,8 +119,9 @@ cuda::Or<cuda::DeviceGrant> predict_groups(const GreenPlan& plan, std::size_t in
                                            : cuda::green::sms_of(groups, need.named);
         grant.groups = cuda::green::groups_text(need.named);
     }
-    if (!need.note.empty()) {
-        add_once(notes, need.note);
+    const std::string rounding = need.note.empty() ? rounding_text(wish, need, groups) : need.note;
+    if (!rounding.empty()) {
+        add_once(notes, rounding);
     }
     if (groups.fine()) {
         add_once(notes,

@@ -92,7 +92,8 @@ Json to_json(const std::vector<state::Holder>& holders) {
                         {"groups", state::to_text(holder.groups)},
                         {"exclusive", holder.exclusive},
                         {"whole", holder.whole},
-                        {"percentage", holder.percentage}});
+                        {"percentage", holder.percentage},
+                        {"text", state::to_text(holder)}});
     }
     return list;
 }

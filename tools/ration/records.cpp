@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "shim/cuda/grant.h"
 #include "tools/ration/runtime.h"
 
 namespace ration::tool {
@@ -47,8 +48,19 @@ Json to_json(const state::Listed& listed) {
             {"asked", record.asked},
             {"granted", record.granted},
             {"memory_quota", record.memory_quota == 0 ? Json() : Json(record.memory_quota)},
+            {"memory_counted", record.memory_counted},
             {"concurrent", record.concurrent},
             {"why", record.why}};
+}
+
+Json grant_json(const state::Record& record, bool predicted) {
+    const Json listed = to_json(state::Listed{record, true});
+    Json grant{{"predicted", predicted}, {"line", cuda::grant_line(record)}};
+    for (const char* key : {"asked", "granted", "mechanism", "concurrent", "devices",
+                            "memory_quota", "memory_counted"}) {
+        grant[key] = listed[key];
+    }
+    return grant;
 }
 
 }  // namespace ration::tool

@@ -11,6 +11,9 @@ namespace ration::tool {
 // One record with the field names that the manual page promises.
 Json to_json(const state::Listed& listed);
 
+// What a record says of a grant, for `explain`.
+Json grant_json(const state::Record& record, bool predicted);
+
 // "granted", or "granted, ended" for a process that is gone.
 std::string state_text(const state::Listed& listed);
 

@@ -19,8 +19,20 @@ class Check(support.Case):
         )
         self.assertEqual(
             self.json("check", policy),
-            {"problems": [], "passed_over": [], "files": [str(policy)], "rules": 1, "partitions": 1, "pools": 0},
+            {"problems": [], "passed_over": [], "notes": [], "files": [str(policy)], "rules": 1, "partitions": 1,
+             "pools": 0},
         )
+
+    def test_what_has_no_effect_is_noted(self):
+        text = 'schema = 1\n[partition.a]\nshare = "25%"\nreport = "min"\n'
+        policy = self.write("note.toml", text + '[pool.b]\nshare = ["25%", "25%"]\nreport = "max"\n')
+        notes = [f'report = "{word}" is the same number as "start": no grant changes while a program runs'
+                 for word in ("min", "max")]
+        self.assertEqual(self.ration("check", policy).splitlines(), [
+            f"{policy}:2:12: note: {notes[0]}", f"{policy}:5:7: note: {notes[1]}",
+            f"{policy}: ok: 0 rules, 1 partition, 1 pool"])
+        told = self.json("check", policy)["notes"]
+        self.assertEqual([(each["line"], each["text"]) for each in told], [(2, notes[0]), (5, notes[1])])
 
     def test_every_mistake_with_its_place(self):
         policy = self.write("bad.toml", BAD)

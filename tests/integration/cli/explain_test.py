@@ -28,6 +28,35 @@ use = "deny"
 """
 
 
+def text_of(told):
+    """The lines that the text says, from the JSON."""
+    def place(of):
+        return f"{of['file']}:{of['line']}" if of["line"] else of["file"]
+
+    def daemon(facts):
+        if facts["daemon_answers"]:
+            return f"; a daemon answers at {facts['daemon']}"
+        return "; no MPS daemon answers, so processes take turns on the GPU" if facts["name"] == "green" else ""
+
+    files, decision, mechanism = ", ".join(told["policy"]), told["decision"], told["mechanism"]
+    pairs = [("exe", told["subject"]["exe"]), ("argv", told["subject"]["argv"]),
+             ("policy", f"{files} ({told['origin']})" if files else told["origin"])]
+    for rule in told["rules"]:
+        found = "not set" if rule["matched"] or rule["found"] is None else f'"{rule["found"]}"'
+        wanted = ", ".join(f'"{each}"' for each in rule.get("allowed", []))
+        pairs.append(("rule", place(rule) + ": " + (
+            "matches" if rule["matched"] else f"no: {rule['key']} is {found}, wanted {wanted}")))
+    pairs.append(("decision", f"{decision['partition']} ({decision['why']})"))
+    if decision["rank"] is not None:
+        pairs.append(("slot", f"{decision['rank']}, from {decision['rank_variable']}"))
+    pairs.append(("mechanism", f"{mechanism['name']}: {mechanism['reason']}{daemon(mechanism)}" + (
+        "; ration counts the memory" if mechanism["memory_counted"] else "")))
+    pairs += [("driver sees", f"{name}={value}") for name, value in told["driver_environment"].items()]
+    pairs += [("note", note) for note in told["notes"]]
+    last = f"predicted: {told['grant']['line']}" if told["grant"] else f"refused: {told['refusals'][0]}"
+    return [f"{label:<12}{value}" for label, value in pairs] + [last]
+
+
 class Explain(support.Case):
     def setUp(self):
         super().setUp()
@@ -71,13 +100,68 @@ class Explain(support.Case):
         self.daemon()
         self.assertIn("mps: a share alone is an MPS percentage; a daemon", mechanism("--share", "25%"))
 
+    def told(self, *options, code=0):
+        return self.json("explain", *options, "--", PROGRAM, code=code)
+
+    def test_json_has_the_mechanism_and_why(self):
+        """For what can be had and for what cannot."""
+        def facts(*options, code=0):
+            told = self.told(*options, code=code)
+            return (told["verdict"], *(told["mechanism"] or {}).values())
+
+        green = ('mechanism = "green" is written', "exclusive hands out groups of SMs")
+        memory = "an MPS daemon, where one answers, keeps a memory limit, and none does"
+        self.assertEqual(
+            facts("--share", "25%", "--green"), ("confined", "green", green[0], False, None, False))
+        self.assertEqual(facts("--memory", "1GiB"), ("confined", "none", memory, False, None, True))
+        self.assertEqual(
+            facts("--share", "25%", "--exclusive", code=1),
+            ("refused", "green", green[1], False, None, False))
+        self.assertEqual(facts("--share", "3%", "--green", code=1)[:2], ("refused", "green"))
+        pipe = self.daemon()["pipe_directory"]
+        self.assertEqual(
+            facts("--share", "25%"),
+            ("confined", "mps", "a share alone is an MPS percentage", True, pipe, False))
+        self.assertEqual(
+            facts("--share", "25%", "--exclusive"),
+            ("confined", "green", green[1], True, pipe, False))
+        told = self.json("explain", "--", "cat")
+        self.assertEqual((told["verdict"], told["mechanism"]), ("untouched", None))
+        self.assertEqual(told["decision"]["why"], "no rule matches: no_match")
+        self.assertEqual(told["policy_kind"], "policy")
+        self.assertEqual(self.json("explain", variables={"RATION_POLICY": ""})["policy_kind"], "none")
+
+    def test_text_can_be_made_of_json(self):
+        self.daemon()
+        rank = {"PARSL_WORKER_RANK": "1"}
+        for variables, *options in (
+            (rank,), ({}, "--share", "50%", "--exclusive"), ({}, "--sm", "6", "--granularity", "fine"),
+            ({}, "--share", "25%", "--memory", "2GiB"), ({}, "--memory", "1GiB", "--scope", "user"),
+            ({}, "--share", "3%", "--green"), ({}, "--device", "0"),
+        ):
+            code = 1 if "3%" in options else 0
+            command = ("explain", *options, "--", "cat")
+            told = self.json(*command, code=code, variables=variables)
+            printed = self.ration(*command, code=code, variables=variables)
+            self.assertEqual(printed.splitlines(), text_of(told))
+
+    def test_a_key_without_effect_says_so(self):
+        self.daemon()
+        for word in ("max", "min"):
+            told = self.told("--share", "25%", "--report", word, "--green")
+            self.assertIn(f'report = "{word}" is the same number as "start"', " ".join(told["notes"]))
+        told = self.told("--share", "25%", "--report", "start", "--green")
+        self.assertNotIn("report", " ".join(told["notes"]))
+
     def test_groups_of_sms(self):
         def last(*options, code=0):
             printed = self.ration("explain", *options, "--", PROGRAM, code=code)
             return printed, printed.splitlines()[-1]
 
         self.assertIn("ration mps ensure", last("--share", "50%", "--exclusive", code=1)[1])
+        self.assertIn("groups of SMs take turns", last("--share", "50%", "--exclusive", code=1)[1])
         printed, line = last("--share", "25%", "--green")
+        self.assertIn("33 SMs are asked for: rounded down to 4 of 15 groups of 8\n", printed)
         self.assertEqual(
             line, "predicted: asked 25 %, granted 32 of 132 SMs (24.2 %), green, concurrent: no"
         )

@@ -12,7 +12,7 @@ from support import PROGRAM, RATION
 
 FIELDS = {
     "pid", "live", "state", "uid", "user", "command", "started", "start_ticks", "rule", "partition",
-    "mechanism", "devices", "asked", "granted", "memory_quota", "concurrent", "why",
+    "mechanism", "devices", "asked", "granted", "memory_quota", "memory_counted", "concurrent", "why",
 }
 
 
