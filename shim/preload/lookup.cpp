@@ -58,16 +58,18 @@ void* look_up_by_itself(void* handle, const char* name) {
     return address == exported(row) ? objects::definition_in(library_of(row), name) : address;
 }
 
-// The row of `symbol`'s family whose definition, in the library that `address` belongs to, is
-// `address`. Name and address must both agree: a driver may fold entry points of one body but
-// different signatures into one address.
+// The row of `symbol`'s family, or of that very symbol, whose definition, in the library that
+// `address` belongs to, is `address`. Name and address must both agree: a driver may fold entry
+// points of one body but different signatures into one address.
 int row_behind(const char* symbol, const void* address) {
-    if (kRowsByFamily.find(symbol) < 0) return -1;
+    if (kRowsByFamily.find(symbol) < 0 && kRowsBySymbol.find(symbol) < 0) return -1;
     int found = -1;
     objects::visit_object_at(address, [&](const objects::ElfObject& object) {
-        found = kRowsByFamily.find(symbol, [&](unsigned row) {
+        const auto is_defined_there = [&](unsigned row) {
             return object.function(kHookRows[row].symbol) == address;
-        });
+        };
+        found = kRowsByFamily.find(symbol, is_defined_there);
+        if (found < 0) found = kRowsBySymbol.find(symbol, is_defined_there);
     });
     return found;
 }

@@ -51,6 +51,10 @@ const std::vector<Case>& cases() {
         {"cuCtxGetExecAffinity", 11030, 0, kTooOld, nullptr},
         {"cuCtxGetExecAffinity", 11040, 0, kFound, "cuCtxGetExecAffinity"},
         {"cuStreamCreate", 2000, 0, kFound, "cuStreamCreate"},
+        // As NVIDIA's cuda-bindings ask for it; not measured.
+        {"cuGraphInstantiate", 10000, 0, kFound, "cuGraphInstantiate"},
+        {"cuGraphInstantiate", 11000, 0, kFound, "cuGraphInstantiate_v2"},
+        {"cuGraphInstantiate", 13000, 0, kFound, "cuGraphInstantiateWithFlags"},
         {"cuNope", 12000, 0, kUnknown, nullptr},
         {"cuLaunchKernel", 3020, 0, kTooOld, nullptr},
         {"cuLaunchKernel", 3020, 2, kTooOld, nullptr},
