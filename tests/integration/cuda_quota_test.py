@@ -283,6 +283,159 @@ class Counted(unittest.TestCase):
             self.assertEqual((told[0], told[2]), (2, 24))
 
 
+GRAPHS = """
+class Instantiation(ctypes.Structure):
+    _fields_ = [("flags", c_uint64), ("stream", c_void_p), ("node", c_void_p), ("result", c_int)]
+
+stream, seen = c_void_p(), c_uint64()
+must(cuda.cuStreamCreate(byref(stream), 1))
+must(cuda.cuMemAlloc_v2(byref(seen), c_size_t(1)))
+
+def graph(mib, value=1, keeps=False):
+    "Allocates, writes the value where it is seen, and frees; and the allocation's address."
+    made, memory = c_void_p(), c_uint64()
+    must(cuda.cuStreamBeginCapture_v2(stream, 2))
+    must(cuda.cuMemAllocAsync(byref(memory), c_size_t(mib * MIB), stream))
+    must(cuda.cuMemsetD8Async(seen, value, c_size_t(1), stream))
+    if not keeps:
+        must(cuda.cuMemFreeAsync(memory, stream))
+    must(cuda.cuStreamEndCapture(stream, byref(made)))
+    return made, memory
+
+def instantiate(made, flags=0):
+    executable = c_void_p()
+    must(cuda.cuGraphInstantiateWithFlags(byref(executable), made, c_uint64(flags)))
+    return executable
+
+def read():
+    value = ctypes.c_ubyte()
+    must(cuda.cuMemcpyDtoH_v2(byref(value), seen, c_size_t(1)))
+    return value.value
+
+def trim():
+    must(cuda.cuDeviceGraphMemTrim(0))
+    return taken()
+
+def taken():
+    "Of the quota, in whole MiB."
+    values = c_size_t(), c_size_t()
+    must(cuda.cuMemGetInfo_v2(byref(values[0]), byref(values[1])))
+    return (values[1].value - values[0].value) // MIB
+"""
+
+
+class Graphs(unittest.TestCase):
+    """Memory that graphs allocate: of the quota from their launch on."""
+
+    def ask(self, partition, code):
+        with Node(daemon=False) as node:
+            node.policy(rule(partition))
+            done = node.python(PROGRAM + GRAPHS + textwrap.dedent(code))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return json.loads(done.stdout)
+
+    def test_a_launch_beyond_the_quota_is_refused(self):
+        for partition in ('memory = "128MiB"', 'mechanism = "green"\nshare = "25%"\nmemory = "128MiB"'):
+            with self.subTest(partition):
+                told = self.ask(partition, """
+                found = {}
+                for kind in "", "_ptsz":
+                    launch = getattr(cuda, "cuGraphLaunch" + kind)
+                    fits, more = instantiate(graph(60, 7)[0]), instantiate(graph(160, 9)[0])
+                    steps = [taken(), launch(more, stream), read(), launch(fits, stream), read(), taken()]
+                    steps += [launch(fits, stream), taken(), launch(more, stream), read()]
+                    must(cuda.cuMemsetD8_v2(seen, 0, c_size_t(1)))
+                    found[kind] = steps + [trim()]
+                print(json.dumps(found))
+                """)
+                for kind, steps in told.items():
+                    self.assertEqual(steps, [0, 2, 0, 0, 7, 64, 0, 64, 2, 7, 0], kind)
+
+    def test_every_way_to_make_one(self):
+        told = self.ask('memory = "128MiB"', """
+        def way(name):
+            made, found = graph(160)[0], c_void_p()
+            if name.startswith("cuGetProcAddress"):
+                entry, status = c_void_p(), c_int()
+                must(cuda.cuGetProcAddress_v2(b"cuGraphInstantiate", byref(entry), 13000,
+                                              c_uint64(0), byref(status)))
+                make = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_uint64)(entry.value)
+                must(make(ctypes.addressof(found), made, 0))
+            elif "Params" in name:
+                wanted = Instantiation()
+                must(getattr(cuda, name)(byref(found), made, byref(wanted)))
+            elif "Flags" in name:
+                must(getattr(cuda, name)(byref(found), made, c_uint64(0)))
+            else:
+                must(getattr(cuda, name)(byref(found), made, None, None, c_size_t(0)))
+            return found
+
+        print(json.dumps({name: cuda.cuGraphLaunch(way(name), stream) for name in [
+            "cuGraphInstantiate", "cuGraphInstantiate_v2", "cuGraphInstantiateWithFlags",
+            "cuGraphInstantiateWithParams", "cuGraphInstantiateWithParams_ptsz",
+            "cuGetProcAddress"]}))
+        """)
+        self.assertEqual(len(told), 6)
+        for name, code in told.items():
+            self.assertEqual(code, 2, name)
+
+    def test_an_upload_takes_it_too(self):
+        told = self.ask('memory = "128MiB"', """
+        found = {}
+        for kind in "", "_ptsz":
+            upload = getattr(cuda, "cuGraphUpload" + kind)
+            make = getattr(cuda, "cuGraphInstantiateWithParams" + kind)
+            steps = [upload(instantiate(graph(160)[0]), stream),
+                     upload(instantiate(graph(60)[0]), stream), taken(), trim()]
+            for mib in 160, 60:
+                wanted, made = Instantiation(2, stream), c_void_p()
+                steps += [make(byref(made), graph(mib)[0], byref(wanted)), wanted.result, taken()]
+            found[kind] = steps + [trim()]
+        print(json.dumps(found))
+        """)
+        for kind, steps in told.items():
+            self.assertEqual(steps, [2, 0, 64, 0, 2, 1, 0, 0, 0, 64, 0], kind)
+
+    def test_what_is_kept_counts_until_it_is_freed_and_trimmed(self):
+        told = self.ask('memory = "128MiB"', """
+        made, memory = graph(60, keeps=True)
+        executable = instantiate(made)
+        steps = [cuda.cuGraphLaunch(executable, stream), trim()]
+        must(cuda.cuGraphExecDestroy(executable))
+        must(cuda.cuGraphDestroy(made))
+        steps += [trim(), cuda.cuGraphLaunch(instantiate(graph(100)[0]), stream)]
+        must(cuda.cuMemFree_v2(memory))
+        steps += [cuda.cuGraphLaunch(instantiate(graph(100)[0]), stream), taken(), trim()]
+        print(json.dumps(steps))
+        """)
+        self.assertEqual(told, [0, 64, 64, 2, 0, 128, 0])
+
+    def test_it_is_trimmed_before_something_else_is_refused(self):
+        told = self.ask('memory = "128MiB"', """
+        must(cuda.cuGraphLaunch(instantiate(graph(60)[0]), stream))
+        print(json.dumps([taken(), allocate(100)[0], taken()]))
+        """)
+        self.assertEqual(told, [64, 0, 100])
+
+    def test_one_stream_uses_it_again_and_a_child_counts(self):
+        told = self.ask('memory = "128MiB"', """
+        class Child(ctypes.Structure):
+            _fields_ = [("type", c_int), ("reserved", c_int * 3), ("graph", c_void_p),
+                        ("ownership", c_int), ("padding", ctypes.c_ubyte * 220),
+                        ("more", ctypes.c_longlong)]
+        several = [instantiate(graph(mib)[0]) for mib in (60, 50, 64)]
+        steps = [cuda.cuGraphLaunch(each, stream) for each in several * 2] + [taken()]
+        for mib in 60, 160:
+            parent, node, made = c_void_p(), c_void_p(), c_void_p()
+            must(cuda.cuGraphCreate(byref(parent), 0))
+            wanted = Child(4, (c_int * 3)(), graph(mib)[0], 1)
+            must(cuda.cuGraphAddNode_v2(byref(node), parent, None, None, c_size_t(0), byref(wanted)))
+            steps.append(cuda.cuGraphLaunch(instantiate(parent), stream))
+        print(json.dumps(steps))
+        """)
+        self.assertEqual(told, [0] * 6 + [64, 0, 2])
+
+
 class ByTheDriver(unittest.TestCase):
     def test_mps_keeps_a_process_own_quota(self):
         for partition in ('memory = "2GiB"', 'share = "25%"\nmemory = "2GiB"'):
@@ -327,6 +480,33 @@ class Shared(unittest.TestCase):
                 first.kill()
                 first.wait()
                 self.assertEqual(self.hold(node, 500)[1], "0")
+
+    def test_memory_of_graphs_is_shared_too(self):
+        launches = """
+        executable = instantiate(graph(600)[0])
+        print(cuda.cuGraphLaunch(executable, stream), flush=True)
+        sys.stdin.readline()
+        print(trim(), flush=True)
+        sys.stdin.read()
+        """
+        with Node(daemon=False) as node:
+            node.policy(rule('memory = "1GiB"\nscope = "user"'))
+
+            def begin():
+                process = subprocess.Popen(
+                    [sys.executable, "-c", PROGRAM + GRAPHS + textwrap.dedent(launches)],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                    env={**node.environment, "LD_PRELOAD": str(confine.BUILD / "libration.so")})
+                self.addCleanup(process.communicate)
+                return process, process.stdout.readline().strip()
+
+            first, code = begin()
+            self.assertEqual(code, "0")
+            self.assertEqual(begin()[1], "2")
+            first.stdin.write("\n")
+            first.stdin.flush()
+            first.stdout.readline()
+            self.assertEqual(begin()[1], "0", "what is trimmed is everybody's")
 
     def test_whoever_has_another_partition_is_no_sharer_of_a_slot(self):
         with Node(daemon=False) as node:

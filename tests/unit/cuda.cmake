@@ -25,6 +25,7 @@ ration_unit_test(quota_test
         cuda_quota_account_test.cpp
         cuda_quota_blocks_test.cpp
         cuda_quota_charge_test.cpp
+        cuda_quota_graphs_test.cpp
         cuda_quota_ledger_test.cpp
         cuda_quota_units_test.cpp
     LIBRARIES ration_cuda)

@@ -34,6 +34,15 @@ TEST(Blocks, ReturnsWhatAnAddressMeantBefore) {
     EXPECT_EQ(blocks.extract(4096), std::nullopt);
 }
 
+TEST(Blocks, TellWhatIsThere) {
+    Blocks blocks(2);
+    for (std::uint64_t i = 1; i <= 100; ++i) blocks.insert(i * 512, note(i));
+    blocks.extract(50 * 512);
+    for (std::uint64_t i = 1; i <= 101; ++i) {
+        EXPECT_EQ(blocks.contains(i * 512), i != 50 && i != 101) << i;
+    }
+}
+
 TEST(Blocks, GrowsPastItsBuckets) {
     constexpr std::uint64_t kMany = 1000;
     Blocks blocks(2);

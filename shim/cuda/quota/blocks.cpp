@@ -74,4 +74,14 @@ std::optional<Note> Blocks::extract(std::uint64_t key) {
     return std::nullopt;
 }
 
+bool Blocks::contains(std::uint64_t key) const {
+    for (const Bucket* bucket = &home(key); bucket != nullptr;
+         bucket = bucket->next.load(std::memory_order_acquire)) {
+        for (const auto& each : bucket->keys) {
+            if (each.load(std::memory_order_acquire) == key) return true;
+        }
+    }
+    return false;
+}
+
 }  // namespace ration::cuda::quota

@@ -45,6 +45,8 @@ class Blocks {
 
     std::optional<Note> extract(std::uint64_t key);
 
+    bool contains(std::uint64_t key) const;
+
     // Takes out the notes that `ended` says so of, and hands each to `take`.
     template <class Ended, class Take>
     void sweep(Ended ended, Take take) {

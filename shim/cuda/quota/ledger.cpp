@@ -1,5 +1,7 @@
 #include "shim/cuda/quota/ledger.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 
 #include "shim/host/undisturbed_lock.h"
@@ -130,11 +132,78 @@ void Ledger::settle(CUdevice device) {
         }
         pool.hoard.settle(account, reserved);
     }
+    settle_graphs(device, 0);
+}
+
+// With the lock: what the driver says is counted before anybody else asks.
+void Ledger::settle_graphs(CUdevice device, std::uint64_t done) {
+    GraphHoard& hoard = hoards_[static_cast<std::size_t>(device)];
     cuuint64_t reserved = 0;
-    if (calls_.cuDeviceGetGraphMemAttribute != nullptr &&
+    if (calls_.cuDeviceGetGraphMemAttribute == nullptr ||
         calls_.cuDeviceGetGraphMemAttribute(device, CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT,
-                                            &reserved) == CUDA_SUCCESS) {
-        graphs_[static_cast<std::size_t>(device)].settle(account, reserved);
+                                            &reserved) != CUDA_SUCCESS) {
+        reserved = hoard.charged();
+    }
+    hoard.settle(*account(device), reserved, done);
+}
+
+void Ledger::graphs_trimmed(CUdevice device) {
+    if (account(device) == nullptr) return;
+    const host::UndisturbedLock lock(settling_);
+    settle_graphs(device, 0);
+}
+
+GraphPlace Ledger::place_of(CUstream stream) const {
+    GraphPlace place;
+    if (stream != CU_STREAM_LEGACY) place.stream = stream;
+    if (place.stream == CU_STREAM_PER_THREAD) place.thread = pthread_self();
+    if (place.stream == nullptr || place.thread != 0) calls_.cuCtxGetCurrent(&place.context);
+    return place;
+}
+
+bool Ledger::try_claim(KnownGraph::Need& need, const GraphPlace& place, std::uint64_t& claimed) {
+    const host::UndisturbedLock lock(settling_);
+    settle_graphs(need.device, 0);
+    return hoards_[static_cast<std::size_t>(need.device)].claim(*account(need.device), need, place,
+                                                                claimed);
+}
+
+bool Ledger::claim_graph(KnownGraph::Need& need, const GraphPlace& place, std::uint64_t& claimed) {
+    Account* const account = this->account(need.device);
+    if (account == nullptr || try_claim(need, place, claimed)) return true;
+    if (need.bytes <= account->limit()) {
+        trim(need.device);
+        settle(need.device);
+        if (try_claim(need, place, claimed)) return true;
+    }
+    say({account, need.device, 0, 0}, need.bytes);
+    return false;
+}
+
+Ledger::GraphClaim::GraphClaim(Ledger& ledger, std::shared_ptr<KnownGraph> graph, CUstream stream)
+    : ledger_(ledger), graph_(std::move(graph)) {
+    if (graph_ == nullptr) return;
+    const GraphPlace place = ledger_.place_of(stream);
+    claimed_.reserve(graph_->needs.size());
+    for (KnownGraph::Need& need : graph_->needs) {
+        std::uint64_t claimed = 0;
+        held_ = ledger_.claim_graph(need, place, claimed);
+        if (!held_) break;
+        claimed_.push_back(claimed);
+    }
+    if (!held_) settle();
+}
+
+Ledger::GraphClaim::~GraphClaim() noexcept(false) {
+    if (held_) settle();
+}
+
+void Ledger::GraphClaim::settle() const {
+    for (std::size_t i = 0; i < claimed_.size(); ++i) {
+        const CUdevice device = graph_->needs[i].device;
+        if (ledger_.account(device) == nullptr) continue;
+        const host::UndisturbedLock lock(ledger_.settling_);
+        ledger_.settle_graphs(device, claimed_[i]);
     }
 }
 
@@ -149,7 +218,7 @@ void Ledger::trim(CUdevice device) {
         calls_.cuMemPoolTrimTo(handle, 0);
     }
     if (calls_.cuDeviceGraphMemTrim != nullptr &&
-        graphs_[static_cast<std::size_t>(device)].charged() != 0) {
+        hoards_[static_cast<std::size_t>(device)].charged() != 0) {
         calls_.cuDeviceGraphMemTrim(device);
     }
 }

@@ -13,6 +13,7 @@
 #include "shim/cuda/quota/blocks.h"
 #include "shim/cuda/quota/calls.h"
 #include "shim/cuda/quota/charge.h"
+#include "shim/cuda/quota/graphs.h"
 #include "shim/cuda/quota/owners.h"
 #include "shim/cuda/quota/physical.h"
 #include "shim/cuda/quota/pools.h"
@@ -31,7 +32,7 @@ class Ledger {
     // Accounts by ordinal; null: no quota. `say` is told once, with a line, when one is used up.
     using Accounts = std::vector<std::unique_ptr<Account>>;
     Ledger(const Calls& calls, Accounts accounts, std::function<void(const std::string&)> say)
-        : calls_(calls), accounts_(std::move(accounts)), say_(std::move(say)), graphs_(size()) {}
+        : calls_(calls), accounts_(std::move(accounts)), say_(std::move(say)), hoards_(size()) {}
 
     // Memory of the current context, which is new at `*pointer` after the call.
     template <class Pointer, class Call>
@@ -157,6 +158,59 @@ class Ledger {
         return result;
     }
 
+    // Executable graphs: made, updated from a graph, and ended. What is uploaded as it is made
+    // takes its memory then, as a launch in that stream does. Streams are no 0 that means the
+    // per-thread stream.
+    template <class Call>
+    CUresult make_graph(CUgraphExec* exec, CUgraph graph, Call call) {
+        const GraphNeeds needs = needs_of(calls_, graph);
+        const CUresult result = call();
+        if (result == CUDA_SUCCESS) graphs_.made(*exec, needs);
+        return result;
+    }
+
+    template <class Call>
+    CUresult make_uploaded_graph(CUgraphExec* exec, CUgraph graph, CUstream stream, Call call) {
+        const GraphNeeds needs = needs_of(calls_, graph);
+        const auto made = needs.empty() ? nullptr : std::make_shared<KnownGraph>(needs);
+        GraphClaim claim(*this, made, stream);
+        if (!claim) return CUDA_ERROR_OUT_OF_MEMORY;
+        const CUresult result = call();
+        if (result == CUDA_SUCCESS) graphs_.made(*exec, made);
+        return result;
+    }
+
+    // Only what it allocates can change: a node's kind is the same as before (cuda.h).
+    template <class Call>
+    CUresult update_graph(CUgraphExec exec, CUgraph graph, Call call) {
+        if (!graphs_.has(exec)) return call();
+        const GraphNeeds needs = needs_of(calls_, graph);
+        const CUresult result = call();
+        if (result == CUDA_SUCCESS) graphs_.made(exec, needs);
+        return result;
+    }
+
+    template <class Call>
+    CUresult destroy_graph(CUgraphExec exec, Call call) {
+        if (!graphs_.has(exec)) return call();
+        const auto graph = graphs_.hide(exec);
+        Otherwise undo([&] { graphs_.made(exec, graph); });
+        const CUresult result = call();
+        if (result == CUDA_SUCCESS) undo.not_needed();
+        return result;
+    }
+
+    // A launch or an upload. What is captured takes nothing yet.
+    template <class Call>
+    CUresult launch_graph(CUgraphExec exec, CUstream stream, Call call) {
+        if (!graphs_.has(exec) || is_captured(stream)) return call();
+        const GraphClaim claim(*this, graphs_.find(exec), stream);
+        return claim ? call() : CUDA_ERROR_OUT_OF_MEMORY;
+    }
+
+    // The program has had a device's memory for graphs trimmed.
+    void graphs_trimmed(CUdevice device);
+
     // A context that the program made, and its end: the driver frees the context's memory, but not
     // what is stream-ordered or made by cuMemCreate (measured: H100, driver 580.159.04).
     void context_made(CUcontext context) { owners_.add(context); }
@@ -218,6 +272,25 @@ class Ledger {
         bool held_;
     };
 
+    // What a graph may take of its devices at a launch; afterwards what it took is counted.
+    class GraphClaim {
+      public:
+        // Without a graph it claims nothing.
+        GraphClaim(Ledger& ledger, std::shared_ptr<KnownGraph> graph, CUstream stream);
+        ~GraphClaim() noexcept(false);  // as Uncancelled's
+        GraphClaim(const GraphClaim&) = delete;
+        GraphClaim& operator=(const GraphClaim&) = delete;
+        explicit operator bool() const { return held_; }
+
+      private:
+        void settle() const;
+
+        Ledger& ledger_;
+        const std::shared_ptr<KnownGraph> graph_;
+        std::vector<std::uint64_t> claimed_;  // of the first needs
+        bool held_ = true;
+    };
+
     template <class Handle, class Call>
     CUresult counted(Blocks& blocks, Handle* handle, std::uint64_t charge, Call call) {
         const Source source = source_here();
@@ -274,6 +347,7 @@ class Ledger {
     Source source_of(CUmemoryPool pool, CUstream stream);
     Source source_of(const CUmemAllocationProp* wanted) const;
     bool is_captured(CUstream stream) const;
+    GraphPlace place_of(CUstream stream) const;
     bool take(const Source& source, std::uint64_t bytes);
     bool try_take(const Source& source, std::uint64_t bytes);
     void give(const Source& source, std::uint64_t bytes);
@@ -283,7 +357,10 @@ class Ledger {
     void sweep(const std::function<bool(Note)>& ended);
     void context_ended(unsigned owner);
     void pool_ended(unsigned number);
+    bool claim_graph(KnownGraph::Need& need, const GraphPlace& place, std::uint64_t& claimed);
+    bool try_claim(KnownGraph::Need& need, const GraphPlace& place, std::uint64_t& claimed);
     void settle(CUdevice device);
+    void settle_graphs(CUdevice device, std::uint64_t done);
     void trim(CUdevice device);
     void say(const Source& source, std::uint64_t bytes);
 
@@ -299,7 +376,8 @@ class Ledger {
     Physical physical_;
     Owners owners_;
     Pools pools_;
-    std::vector<Hoard> graphs_;  // by device
+    Graphs graphs_;
+    std::vector<GraphHoard> hoards_;  // of graphs, by device
     std::mutex settling_;
 };
 
