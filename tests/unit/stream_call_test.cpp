@@ -1,11 +1,15 @@
 // How the layer's functions call the driver.
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <functional>
+#include <future>
 #include <thread>
 #include <utility>
 
@@ -36,6 +40,12 @@ CUresult stay(CUstream, CUhostFn, void*) {
     inside = true;
     inside.notify_all();
     for (;;) pause();
+}
+
+bool waits_a_second(const std::function<void()>& work) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::steady_clock::now() - start >= std::chrono::seconds(1);
 }
 
 // The first blocking stream comes to the program only when each call that did not know of it has
@@ -70,10 +80,7 @@ TEST(StreamCalls, ThatWaitKeepNobodyFromTheFirstBlockingStream) {
         };
         std::thread waiting([&] { lab.cuda.cuStreamSynchronize(nullptr); });
         inside.wait(false);
-        const auto start = std::chrono::steady_clock::now();
-        lab.stream(CU_STREAM_DEFAULT);
-        const auto took = std::chrono::steady_clock::now() - start;
-        found.set("patience", took >= std::chrono::seconds(1));
+        found.set("patience", waits_a_second([&] { lab.stream(CU_STREAM_DEFAULT); }));
         done = true;
         done.notify_all();
         waiting.join();
@@ -91,15 +98,14 @@ TEST(StreamCalls, OfTwoThreadsCanBothMakeTheFirstBlockingStream) {
             for (++making; making < 2;) sched_yield();
             return result;
         };
-        const auto start = std::chrono::steady_clock::now();
-        std::thread other([&] {
-            lab.cuda.cuCtxSetCurrent(lab.primary);
-            lab.stream(CU_STREAM_DEFAULT);
-        });
-        lab.stream(CU_STREAM_DEFAULT);
-        other.join();
-        const auto took = std::chrono::steady_clock::now() - start;
-        found.set("patience", took >= std::chrono::seconds(1));
+        found.set("patience", waits_a_second([&] {
+                      std::thread other([&] {
+                          lab.cuda.cuCtxSetCurrent(lab.primary);
+                          lab.stream(CU_STREAM_DEFAULT);
+                      });
+                      lab.stream(CU_STREAM_DEFAULT);
+                      other.join();
+                  }));
     });
     EXPECT_FALSE(report["patience"]) << "was at its end";
 }
@@ -135,9 +141,10 @@ TEST(StreamCalls, ThatAreCancelledInTheDriverLeaveNothingTaken) {
             pthread_cancel(staying.native_handle());
             staying.join();
             real.cuLaunchHostFunc = former;
-            const bool free = home().domain->order.take();
-            if (free) home().domain->order.release();
-            found.set("free", free);
+            found.set("free", !waits_a_second([] {
+                          OrderLock& order = home().domain->order;
+                          order.release(order.take());
+                      }));
             lab.close(lab.stream(CU_STREAM_DEFAULT));
             found.set("write", lab.write(nullptr, 0, 1) + lab.write(stream, 0, 1));
             found.set("waits", lab.waits([&] { lab.cuda.cuStreamSynchronize(nullptr); }));
@@ -148,13 +155,104 @@ TEST(StreamCalls, ThatAreCancelledInTheDriverLeaveNothingTaken) {
     }
 }
 
+// As a signal handler may, in a thread that never calls again.
+sigjmp_buf way_out;
+void leave_by_longjmp(Lab& lab, CUstream stream) {
+    std::thread([&lab, stream] {
+        lab.cuda.cuCtxSetCurrent(lab.primary);
+        if (setjmp(way_out) == 0) lab.cuda.cuLaunchHostFunc(stream, nullptr, nullptr);
+    }).join();
+}
+
+TEST(StreamCalls, ThatAreLeftByLongjmpAreWaitedForOnce) {
+    for (const bool blocking : {false, true}) {
+        const Report report = confined([blocking](Lab& lab, Report& found) {
+            CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+            const auto former =
+                std::exchange(real.cuLaunchHostFunc,
+                              [](CUstream, CUhostFn, void*) -> CUresult { longjmp(way_out, 1); });
+            leave_by_longjmp(lab, blocking ? stream : nullptr);
+            real.cuLaunchHostFunc = former;
+            const auto work = [&] {
+                lab.write(stream, 0, 1);
+                lab.write(nullptr, 1, 2);
+            };
+            found.set("once", waits_a_second(work));
+            found.set("ever", waits_a_second([&] {
+                          for (int i = 0; i < 4; ++i) work();
+                      }));
+            lab.close(nullptr);
+            lab.write(stream, 0, 3);
+            found.set("waits", lab.waits([&] { lab.cuda.cuStreamSynchronize(stream); }));
+        });
+        EXPECT_TRUE(report["once"]) << blocking;
+        EXPECT_FALSE(report["ever"]) << blocking;
+        EXPECT_TRUE(report["waits"]) << blocking;
+    }
+}
+
+// Nor does a handler that jumps out leave locked which streams there are.
+TEST(StreamCalls, ThatAreInterruptedLeaveNoListLocked) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        const auto in_thread = [&](auto work) {
+            std::thread([&] {
+                lab.cuda.cuCtxSetCurrent(lab.primary);
+                work();
+            }).join();
+        };
+        in_thread([&] { lab.write(CU_STREAM_PER_THREAD, 0, 1); });
+        signal(SIGUSR1, [](int) { siglongjmp(way_out, 1); });
+        const auto former = std::exchange(real.cuStreamQuery, [](CUstream) {
+            raise(SIGUSR1);
+            return CUDA_SUCCESS;
+        });
+        in_thread([&] {
+            if (sigsetjmp(way_out, 1) == 0)
+                lab.write(CU_STREAM_PER_THREAD, 0, 1);
+            else
+                found.set("jumped", 1);
+        });
+        real.cuStreamQuery = former;
+        found.set("free", registry().try_lock());
+        registry().unlock();
+    });
+    EXPECT_TRUE(report["jumped"]);
+    EXPECT_TRUE(report["free"]);
+}
+
+// Who was given up on takes nothing from who has it since.
+TEST(StreamCalls, ThatComeBackLateGiveBackNothingOfOthers) {
+    OrderLock order;
+    const OrderLock::Held late = order.take();
+    const OrderLock::Held now = std::async(std::launch::async, [&] { return order.take(); }).get();
+    ASSERT_NE(now, 0U) << "after a second";
+    order.release(late);
+    auto next = std::async(std::launch::async, [&] {
+        const OrderLock::Held held = order.share();
+        order.unshare(held);
+        return held != 0;
+    });
+    EXPECT_EQ(next.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+    order.release(now);
+    EXPECT_TRUE(next.get());
+
+    const OrderLock::Held lost = order.share();
+    order.release(order.take());
+    const OrderLock::Held other = order.share();
+    order.unshare(lost);
+    auto last = std::async(std::launch::async, [&] { order.release(order.take()); });
+    EXPECT_EQ(last.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+    order.unshare(other);
+    last.get();
+}
+
 // With every lock of the layer held by a thread that the child does not have.
 TEST(StreamCalls, OfAForkedChildFailWithoutHanging) {
     const Report report = confined([](Lab& lab, Report& found) {
         CUstream stream = lab.stream(CU_STREAM_DEFAULT);
         lab.write(stream, 0, 1);
         registry().lock();
-        const bool taken = home().domain->order.take();
+        const OrderLock::Held held = home().domain->order.take();
         const pid_t child = fork();
         if (child == 0) {
             const CUresult results[] = {lab.write(nullptr, 0, 1),
@@ -168,10 +266,33 @@ TEST(StreamCalls, OfAForkedChildFailWithoutHanging) {
             }
             _exit(0);
         }
-        if (taken) home().domain->order.release();
+        home().domain->order.release(held);
         registry().unlock();
         int status = -1;
         waitpid(child, &status, 0);
+        found.set("status", status);
+    });
+    EXPECT_EQ(report["status"], 0);
+}
+
+// The end of the thread that has forked is no call, and comes without any.
+TEST(StreamCalls, OfAThreadThatEndsInAForkedChildAreNotMissed) {
+    const Report report = confined([](Lab& lab, Report& found) {
+        pid_t child = -1;
+        std::thread([&] {
+            lab.cuda.cuCtxSetCurrent(lab.primary);
+            lab.write(CU_STREAM_PER_THREAD, 0, 1);
+            registry().lock();
+            child = fork();
+            if (child != 0) return registry().unlock();
+            pthread_key_t last = 0;  // of all keys, and so after the layer's own
+            pthread_key_create(&last, [](void*) { _exit(0); });
+            pthread_setspecific(last, &last);
+        }).join();
+        int status = -1;
+        const auto ended = [&] { return waitpid(child, &status, WNOHANG) != 0; };
+        for (int i = 0; i < 500 && !ended(); ++i) usleep(10'000);
+        if (status == -1) kill(child, SIGKILL);
         found.set("status", status);
     });
     EXPECT_EQ(report["status"], 0);

@@ -4,6 +4,7 @@
 
 #include "shim/cuda/stream/capture.h"
 #include "shim/cuda/stream/dormancy.h"
+#include "shim/host/undisturbed_lock.h"
 
 namespace ration::cuda::stream {
 namespace {
@@ -38,7 +39,7 @@ CUresult made(CUresult result, const CUstream* stream, unsigned flags) {
     Domain* const domain = current_domain();
     const bool blocking = domain != nullptr && (flags & CU_STREAM_NON_BLOCKING) == 0;
     if (blocking) wake();
-    const std::lock_guard lock(registry());
+    const host::UndisturbedLock lock(registry());
     // Of a stream that was destroyed behind our back, and whose handle comes again.
     if (Record* const former = find_record(*stream)) hide_record(*former);
     if (!blocking || add_record(*stream, *domain) != nullptr) return result;

@@ -59,7 +59,7 @@ class Beginning {
   private:
     const Named named_;
     CUresult refusal_;
-    bool locked_ = false;
+    OrderLock::Held held_ = 0;
 };
 
 template <class... A>

@@ -1,5 +1,7 @@
 #include "shim/cuda/stream/capture.h"
 
+#include "shim/host/undisturbed_lock.h"
+
 namespace ration::cuda::stream {
 namespace {
 
@@ -8,7 +10,7 @@ template <class Act>
 CUresult for_each_captured(Domain& domain, Act act) {
     CUresult result = CUDA_SUCCESS;
     if (captures.load(std::memory_order_acquire) == 0) return result;
-    const std::lock_guard lock(registry());
+    const host::UndisturbedLock lock(registry());
     for (Record* each = domain.records; each != nullptr; each = each->next_in_domain) {
         const CUstream stream = each->stream;
         if (stream == nullptr || !is_capturing(stream)) continue;

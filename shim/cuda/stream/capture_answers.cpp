@@ -8,7 +8,7 @@ Beginning::Beginning(CUstream stream, bool own)
     : named_(resolve(stream, own)), refusal_(named_.code) {
     if (named_.what == Named::What::kNull) refusal_ = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     if (refusal_ != CUDA_SUCCESS) return;
-    if (named_.what == Named::What::kBlocking) locked_ = named_.domain->order.take();
+    if (named_.what == Named::What::kBlocking) held_ = named_.domain->order.take();
     // What the stream has to do is not to be asked while it is captured, nor when it was destroyed.
     if (named_.what == Named::What::kBlocking && named_.record->dirty.load() &&
         !is_capturing(named_.stream)) {
@@ -23,7 +23,7 @@ CUresult Beginning::begun(CUresult result) {
 }
 
 Beginning::~Beginning() {
-    if (locked_) named_.domain->order.release();
+    if (held_ != 0) named_.domain->order.release(held_);
 }
 
 CUresult answer(On<Kind::capture_end> on, Driver<CUstream, CUgraph*> driver, CUstream stream,

@@ -4,6 +4,7 @@
 
 #include "shim/cuda/stream/layer.h"
 #include "shim/cuda/stream/stand_in.h"
+#include "shim/host/undisturbed_lock.h"
 
 namespace ration::cuda::stream {
 namespace {
@@ -43,7 +44,7 @@ void forget_records(Domain& domain) {
 }  // namespace
 
 Domain* open(CUdevice, CUcontext home, CUcontext primary) {
-    const std::lock_guard lock(registry());
+    const host::UndisturbedLock lock(registry());
     Domain* const domain = unused_domain();
     if (domain == nullptr) return nullptr;
     domain->primary = primary;
@@ -56,9 +57,9 @@ Domain* open(CUdevice, CUcontext home, CUcontext primary) {
 
 void close(Domain* domain) {
     if (domain == nullptr) return;
-    const bool taken = domain->order.take();
+    const OrderLock::Held held = domain->order.take();
     {
-        const std::lock_guard lock(registry());
+        const host::UndisturbedLock lock(registry());
         forget_idle(*domain);
         forget_records(*domain);
         if (domain->event != nullptr) real.cuEventDestroy_v2(domain->event);
@@ -66,7 +67,7 @@ void close(Domain* domain) {
         domain->life = 0;
         domain->home.store(nullptr, std::memory_order_release);
     }
-    if (taken) domain->order.release();
+    domain->order.release(held);
 }
 
 Domain* domain_of(CUcontext context) {

@@ -29,9 +29,9 @@ struct Domain {
     std::atomic<unsigned> most_gone{0};  // beyond that, what has finished is dropped
 
     // Where the NULL stream was after operation `recorded`.
-    std::mutex recording;
+    OrderLock recording;
     CUevent event = nullptr;
-    std::uint64_t recorded = 0;
+    std::atomic<std::uint64_t> recorded{0};
 
     // Guarded by registry().
     Record* records = nullptr;

@@ -9,6 +9,7 @@
 #include <new>
 
 #include "shim/cuda/stream/thread.h"
+#include "shim/host/undisturbed_lock.h"
 
 namespace ration::cuda::stream {
 namespace {
@@ -26,7 +27,7 @@ bool is_only_thread() {
 }
 
 void wake_listed() {
-    const std::lock_guard lock(waking);
+    const host::UndisturbedLock lock(waking);
     if (woken.load(std::memory_order_relaxed)) return;
     if ((awake.fetch_or(kBlocking) & kUnfenced) == 0) {
         membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);

@@ -4,14 +4,28 @@
 
 #include "shim/cuda/stream/capture.h"
 #include "shim/cuda/stream/stand_in.h"
+#include "shim/host/undisturbed_lock.h"
 
 namespace ration::cuda::stream {
 namespace {
 
+// One at a time, with the same patience as the order itself: the driver may wait for the device.
+class Recording {
+  public:
+    explicit Recording(Domain& domain) : lock_(domain.recording), held_(lock_.take()) {}
+    ~Recording() { lock_.release(held_); }
+    Recording(const Recording&) = delete;
+    Recording& operator=(const Recording&) = delete;
+
+  private:
+    OrderLock& lock_;
+    const OrderLock::Held held_;
+};
+
 // Marks where the NULL stream is after its latest operation. Once for each, by whoever needs it
 // first; with the order shared or taken, so that no operation comes in between.
 CUresult record_null(Domain& domain) {
-    const std::lock_guard lock(domain.recording);
+    const Recording recording(domain);
     const std::uint64_t latest = domain.sequence.load(std::memory_order_relaxed);
     if (domain.recorded == latest) return CUDA_SUCCESS;
     CUresult result = need_event(domain, domain.event);
@@ -47,7 +61,7 @@ void mark_dirty(Record& record) {
 }
 
 void end_record(Record& record) {
-    const std::lock_guard lock(registry());
+    const host::UndisturbedLock lock(registry());
     Record** link = &record.domain->records;
     while (*link != nullptr && *link != &record) link = &(*link)->next_in_domain;
     if (*link != nullptr) *link = record.next_in_domain;
@@ -151,11 +165,11 @@ Ordered::Ordered(const Named& named) : named_(named), refusal_(named.code) {
     if (refusal_ != CUDA_SUCCESS || named_.what == Named::What::kOther) return;
     Domain& domain = *named_.domain;
     if (named_.what == Named::What::kNull) {
-        locked_ = domain.order.take();
+        held_ = domain.order.take();
         refusal_ = use_legacy(domain);
         if (refusal_ == CUDA_SUCCESS) refusal_ = join_dirty(domain);
     } else {
-        locked_ = domain.order.share();
+        held_ = domain.order.share();
         captured_ = is_capturing(named_.stream);
         if (!captured_) refusal_ = follow_null(*named_.record);
     }
@@ -166,28 +180,26 @@ Ordered::~Ordered() {
     if (named_.what == Named::What::kOther || named_.domain == nullptr) return;
     OrderLock& order = named_.domain->order;
     if (named_.what == Named::What::kNull) {
-        std::atomic<std::uint64_t>& sequence = named_.domain->sequence;
-        const std::uint64_t next = sequence.load(std::memory_order_relaxed) + 1;
-        if (!failed_ && locked_) sequence.store(next, std::memory_order_relaxed);
-        if (!failed_ && !locked_) sequence.fetch_add(1, std::memory_order_relaxed);
-        if (locked_) order.release();
+        // Not alone, if this has been given up on.
+        if (!failed_) named_.domain->sequence.fetch_add(1, std::memory_order_relaxed);
+        order.release(held_);
     } else {
         if (!failed_ && !captured_ && named_.record != nullptr) mark_dirty(*named_.record);
-        if (locked_) order.unshare();
+        order.unshare(held_);
     }
 }
 
 CUresult join_null(Domain& domain) {
-    const bool locked = domain.order.take();
+    const OrderLock::Held held = domain.order.take();
     CUresult result = use_legacy(domain);
     if (result == CUDA_SUCCESS) result = join_dirty(domain);
-    if (locked) domain.order.release();
+    domain.order.release(held);
     return result;
 }
 
 Leaving::Leaving(const Named& named) : named_(named) {
     if (named_.what != Named::What::kBlocking) return;
-    locked_ = named_.domain->order.take();
+    held_ = named_.domain->order.take();
     Record& record = *named_.record;
     if (!record.dirty.load() || is_capturing(named_.stream)) return;
     const Relaxed relaxed;
@@ -202,11 +214,11 @@ void Leaving::destroyed(CUresult result) {
     if (!record.dirty.load()) return end_record(record);
     if (idle_) drop_event(record);
     hide_record(record);
-    if (locked_) drop_finished(*named_.domain);
+    if (held_ != 0) drop_finished(*named_.domain);
 }
 
 Leaving::~Leaving() {
-    if (locked_) named_.domain->order.release();
+    if (held_ != 0) named_.domain->order.release(held_);
 }
 
 }  // namespace ration::cuda::stream

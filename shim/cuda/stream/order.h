@@ -45,7 +45,7 @@ class Ordered {
   private:
     const Named& named_;
     CUresult refusal_ = CUDA_SUCCESS;
-    bool locked_ = false;
+    OrderLock::Held held_ = 0;
     bool failed_ = false;
     bool captured_ = false;
 };
@@ -69,7 +69,7 @@ class Leaving {
 
   private:
     const Named& named_;
-    bool locked_ = false;
+    OrderLock::Held held_ = 0;
     bool idle_ = false;
 };
 

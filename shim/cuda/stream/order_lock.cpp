@@ -5,11 +5,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shim/cuda/stream/thread.h"
+
 namespace ration::cuda::stream {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr int kTries = 200;
+constexpr std::uint32_t kSleeping = 1;
 
 std::int64_t now_ns() {
     timespec now{};
@@ -25,57 +28,110 @@ void relax() {
 #endif
 }
 
-}  // namespace
-
-void OrderLock::wake_all(Word& word) {
+void wake_all_at(std::atomic<std::uint32_t>& word) {
     syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
 }
 
-// `tell`: who makes it 0 wakes others only if the word says that somebody sleeps.
-bool OrderLock::wait_for_zero(Word& word, bool tell) {
+// How long a word has been waited for.
+class Patience {
+  public:
+    // Sleeps while the word is `seen`. False when patience is at its end.
+    bool sleep(std::atomic<std::uint32_t>& word, std::uint32_t seen) const {
+        const std::int64_t left = end_ - now_ns();
+        if (left <= 0) return false;
+        const timespec time{left / kSecond, left % kSecond};
+        syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, seen, &time, nullptr, 0);
+        return true;
+    }
+
+  private:
+    const std::int64_t end_ = now_ns() + kSecond;
+};
+
+// A number that no other thread has now; even, and not 0.
+std::uint32_t this_holder() {
+    constexpr unsigned kAlike = 2;  // lowest bits that are 0 in every thread pointer
+    constexpr std::uint32_t kSome = 2;
+    const auto pointer = reinterpret_cast<std::uintptr_t>(thread_pointer());
+    return (static_cast<std::uint32_t>(pointer >> kAlike) & ~kSleeping) | kSome;
+}
+
+}  // namespace
+
+void OrderLock::Crowd::wake_all() { wake_all_at(word_); }
+
+void OrderLock::Crowd::wait() {
     for (int i = 0; i < kTries; ++i) {
-        if (word.load() == 0) return true;
+        if (empty()) return;
         relax();
     }
-    const std::int64_t end = now_ns() + kSecond;
-    for (std::uint32_t seen = word.load(); seen != 0; seen = word.load()) {
-        const std::int64_t left = end - now_ns();
-        if (left <= 0) return false;
-        if (tell && seen == 1 && !word.compare_exchange_strong(seen, 2)) continue;
-        const timespec time{left / kSecond, left % kSecond};
-        syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, tell ? 2 : seen, &time, nullptr, 0);
+    const Patience patience;
+    for (std::uint32_t seen = word_.load(); count(seen) != 0; seen = word_.load()) {
+        if (!patience.sleep(word_, seen)) return forget();
+    }
+}
+
+void OrderLock::Crowd::forget() {
+    std::uint32_t now = word_.load();
+    while (count(now) != 0 && !word_.compare_exchange_weak(now, now - count(now) + (1U << kBits))) {
+    }
+}
+
+// Who frees it wakes others only if the word says that somebody sleeps. False when patience was at
+// its end: then it is free unless another has it by now.
+bool OrderLock::free_in_time() {
+    for (int i = 0; i < kTries; ++i) {
+        if (taken_.load() == 0) return true;
+        relax();
+    }
+    const Patience patience;
+    for (std::uint32_t seen = taken_.load(); seen != 0; seen = taken_.load()) {
+        if ((seen & kSleeping) == 0) {
+            if (!taken_.compare_exchange_strong(seen, seen | kSleeping)) continue;
+            seen |= kSleeping;
+        }
+        if (patience.sleep(taken_, seen)) continue;
+        if (taken_.compare_exchange_strong(seen, 0)) wake_all_at(taken_);
+        return false;
     }
     return true;
 }
 
 // It is there, and somebody has taken it or is about to.
-bool OrderLock::share_when_free() {
-    queued_.fetch_add(1);
-    bool shared = false;
+OrderLock::Held OrderLock::share_when_free(Held held) {
+    const Held queued = queued_.enter();
     bool patient = true;
-    while (!shared && patient) {
-        unshare();
-        patient = wait_for_zero(taken_, true);
-        sharers_.fetch_add(1);
-        shared = taken_.load() == 0;
+    while (taken_.load() != 0) {
+        unshare(held);
+        held = 0;
+        if (!patient) break;
+        patient = free_in_time();
+        held = sharers_.enter();
     }
-    if (!shared) unshare();
-    if (queued_.fetch_sub(1) == 1) wake_all(queued_);
-    return shared;
+    if (queued_.leave(queued)) queued_.wake_all();
+    return held;
 }
 
-bool OrderLock::take() {
+OrderLock::Held OrderLock::take() {
+    const Held holder = this_holder();
+    bool patient = true;
     for (std::uint32_t free = 0;; free = 0) {
-        if (queued_.load() != 0) wait_for_zero(queued_, false);
-        if (taken_.compare_exchange_strong(free, 1)) break;
-        if (!wait_for_zero(taken_, true)) return false;
+        if (!queued_.empty()) queued_.wait();
+        if (taken_.compare_exchange_strong(free, holder)) break;
+        if (!patient) return 0;
+        patient = free_in_time();
     }
-    if (sharers_.load() != 0) wait_for_zero(sharers_, false);
-    return true;
+    if (!sharers_.empty()) sharers_.wait();
+    return holder;
 }
 
-void OrderLock::release() {
-    if (taken_.exchange(0) == 2) wake_all(taken_);
+void OrderLock::release(Held held) {
+    std::uint32_t now = held;
+    while ((now & ~kSleeping) == held) {
+        if (!taken_.compare_exchange_weak(now, 0)) continue;
+        if ((now & kSleeping) != 0) wake_all_at(taken_);
+        return;
+    }
 }
 
 }  // namespace ration::cuda::stream

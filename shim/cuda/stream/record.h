@@ -29,7 +29,8 @@ struct Record {
     std::atomic<Record*> next_in_bucket{nullptr};
 };
 
-// Guards which records there are, and whose. No call that may wait is made with it.
+// Guards which records there are, and whose. No call that may wait is made with it. Taken by
+// host::UndisturbedLock alone.
 std::mutex& registry();
 
 // In a forked child: there are no records. The parent's are left where they are.

@@ -4,6 +4,7 @@
 
 #include "shim/cuda/stream/capture.h"
 #include "shim/cuda/stream/dormancy.h"
+#include "shim/host/undisturbed_lock.h"
 
 namespace ration::cuda::stream {
 namespace {
@@ -24,7 +25,7 @@ bool is_idle(const Record& record) {
 
 StandIn* take_idle(Domain& domain) {
     const Relaxed relaxed;
-    const std::lock_guard lock(registry());
+    const host::UndisturbedLock lock(registry());
     for (StandIn** link = &domain.idle; *link != nullptr; link = &(*link)->next) {
         StandIn* const each = *link;
         if (!is_idle(*each->record)) continue;
@@ -43,7 +44,7 @@ StandIn* make(Domain& domain, CUresult& why) {
     }
     if (why != CUDA_SUCCESS) return nullptr;
     auto* const made = new (std::nothrow) StandIn{&domain, domain.life, nullptr, nullptr};
-    const std::lock_guard lock(registry());
+    const host::UndisturbedLock lock(registry());
     if (made != nullptr) made->record = add_record(stream, domain);
     if (made != nullptr && made->record != nullptr) {
         made->record->stand_in = true;
@@ -79,7 +80,7 @@ void give_back(Thread& thread) {
         thread.stand_ins = nullptr;
         return;
     }
-    const std::lock_guard lock(registry());
+    const host::UndisturbedLock lock(registry());
     while (StandIn* const each = thread.stand_ins) {
         thread.stand_ins = each->next;
         if (each->life != each->domain->life) {

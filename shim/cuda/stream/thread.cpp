@@ -65,6 +65,8 @@ bool set_places(const Places& places) {
 Thread& enrol() {
     Thread* record = free_record();
     if (record == nullptr) record = new_record();
+    // Its former thread may have ended with a call that a handler had left by longjmp.
+    if (record != nullptr) record->calls.fetch_add(record->calls & 1);
     // Without the key's destructor the record is lost when the thread ends, and nothing else.
     if (record != nullptr) pthread_setspecific(key, record);
     if (record == nullptr) record = &without_memory;
