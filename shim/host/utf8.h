@@ -31,4 +31,11 @@ inline Character first_character(std::string_view text) {
     return {code, length, true};
 }
 
+// Looks at all of it, which is faster than to stop at the first that is not.
+inline bool is_ascii(std::string_view text) {
+    unsigned char bits = 0;
+    for (const char byte : text) bits |= static_cast<unsigned char>(byte);
+    return bits < 0x80;
+}
+
 }  // namespace ration::host

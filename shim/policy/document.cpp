@@ -34,6 +34,7 @@
 
 #include <algorithm>
 
+#include "shim/host/utf8.h"
 #include "shim/policy/guard.h"
 #include "shim/policy/wording.h"
 
@@ -46,10 +47,13 @@ constexpr std::size_t kDescriptionLimit = 200;
 
 class Converter {
   public:
-    explicit Converter(std::string_view text) : lines_(text) {}
+    explicit Converter(std::string_view text) {
+        if (!host::is_ascii(text)) lines_.emplace(text);
+    }
 
     Position where(const toml::source_region& region) const {
-        return lines_.in_bytes({region.begin.line, region.begin.column});
+        const Position in_characters{region.begin.line, region.begin.column};
+        return lines_ ? lines_->in_bytes(in_characters) : in_characters;
     }
 
     // The header [a.b] makes a table `a` too, whose place is that of the header's bracket.
@@ -69,6 +73,7 @@ class Converter {
             out.kind = Value::Kind::kFloat;
         } else if (const auto* array = node.as_array()) {
             out.kind = Value::Kind::kArray;
+            out.items.reserve(array->size());
             for (const toml::node& item : *array) out.items.push_back(value(item));
         } else if (const auto* table = node.as_table()) {
             out.entries = entries(*table);
@@ -81,6 +86,7 @@ class Converter {
   private:
     std::vector<Entry> entries(const toml::table& table) const {
         std::vector<Entry> out;
+        out.reserve(table.size());
         for (const auto& [key, node] : table) {
             out.push_back({std::string(key.str()), where(key.source()), value(node)});
         }
@@ -91,7 +97,7 @@ class Converter {
         return out;
     }
 
-    Lines lines_;
+    std::optional<Lines> lines_;  // none where a character is a byte
 };
 
 std::string describe(const toml::parse_error& error) {

@@ -13,6 +13,7 @@ using host::first_character;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 std::optional<std::size_t> not_utf8(std::string_view text) {
+    if (host::is_ascii(text)) return std::nullopt;
     for (std::size_t at = 0; at < text.size();) {
         const Character character = first_character(text.substr(at));
         if (!character.valid) return at;

@@ -114,6 +114,8 @@ std::optional<Use> read_use(const std::string& key, const Value& value, Report& 
 void read_rules(const std::string& key, const Value& value, Draft& draft, Report& report) {
     const char* allowed = "[[rule]] before each rule";
     if (value.kind != Value::Kind::kArray) return report.wrong_type(key, value, allowed);
+    std::vector<Rule>& rules = draft.policy.rules;
+    rules.reserve(rules.size() + value.items.size());
     for (const Value& item : value.items) {
         if (item.kind != Value::Kind::kTable) {
             report.wrong_type(key, item, allowed);
@@ -126,7 +128,7 @@ void read_rules(const std::string& key, const Value& value, Draft& draft, Report
             report.add(item.where,
                        std::string("a rule without use; allowed: use = ") + kUseAllowed);
         }
-        draft.policy.rules.push_back(std::move(rule));
+        rules.push_back(std::move(rule));
     }
 }
 
