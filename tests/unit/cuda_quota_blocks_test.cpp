@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <set>
 #include <thread>
 #include <vector>
@@ -16,6 +18,21 @@ Note note(std::uint64_t units, unsigned device = 0, unsigned owner = 0) {
     result.device = device;
     result.owner = owner;
     return result;
+}
+
+std::uint64_t resident() {
+    std::uint64_t size = 0;
+    std::uint64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> size >> pages;
+    return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+TEST(Blocks, TakeNoMemoryBeforeTheyAreUsed) {
+    constexpr std::uint64_t kMebibyte = 1U << 20U;
+    const std::uint64_t before = resident();
+    Blocks blocks(std::size_t{1} << 18U);  // 48 MiB
+    blocks.insert(4096, note(7));
+    EXPECT_LT(resident(), before + 8 * kMebibyte);
 }
 
 TEST(Blocks, FindsWhatWasPutAndOnlyOnce) {

@@ -1,11 +1,20 @@
 #include "shim/cuda/quota/blocks.h"
 
+#include <sys/mman.h>
+
+#include <memory>
 #include <new>
 
 namespace ration::cuda::quota {
 
-Blocks::Blocks(std::size_t buckets)
-    : mask_(buckets - 1), buckets_(std::make_unique<Bucket[]>(buckets)) {}
+Blocks::Blocks(std::size_t buckets) : mask_(buckets - 1), buckets_(empty_buckets(buckets)) {}
+
+Blocks::Bucket* Blocks::empty_buckets(std::size_t count) {
+    void* const made = mmap(nullptr, count * sizeof(Bucket), PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (made == MAP_FAILED) throw std::bad_alloc();
+    return static_cast<Bucket*>(made);
+}
 
 Blocks::~Blocks() {
     for (std::size_t i = 0; i <= mask_; ++i) {
@@ -15,6 +24,7 @@ Blocks::~Blocks() {
             bucket = next;
         }
     }
+    munmap(buckets_, (mask_ + 1) * sizeof(Bucket));
 }
 
 // Addresses differ in their middle bits: a product by a large odd number spreads them upwards.
