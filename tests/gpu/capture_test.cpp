@@ -141,6 +141,107 @@ TEST(Capture, OfABlockingStreamIsSpoiltByTheLegacyStream) {
     }
 }
 
+// What the legacy stream is given, or asked, beside a captured blocking stream.
+struct Beside {
+    CUevent done;  // recorded and done
+    CUevent never;
+    CUgraphExec graph;
+};
+using Legacy = CUresult (*)(Lab& lab, const Beside& beside);
+const std::pair<const char*, Legacy> kLegacy[] = {
+    {"record",
+     [](Lab& lab, const Beside& it) { return lab.cuda.cuEventRecord(it.never, nullptr); }},
+    {"wait for an event",
+     [](Lab& lab, const Beside& it) { return lab.cuda.cuStreamWaitEvent(nullptr, it.done, 0); }},
+    {"host function",
+     [](Lab& lab, const Beside&) {
+         return lab.cuda.cuLaunchHostFunc(
+             nullptr, [](void*) {}, nullptr);
+     }},
+    {"callback",
+     [](Lab& lab, const Beside&) {
+         return lab.cuda.cuStreamAddCallback(
+             nullptr, [](CUstream, CUresult, void*) {}, nullptr, 0);
+     }},
+    {"fill", [](Lab& lab, const Beside&) { return lab.write(nullptr, 0, 1); }},
+    {"fill at once",
+     [](Lab& lab, const Beside&) { return lab.cuda.cuMemsetD8_v2(lab.cell(0), 1, 16); }},
+    {"copy at once",
+     [](Lab& lab, const Beside&) {
+         char byte{};
+         return lab.cuda.cuMemcpyDtoH_v2(&byte, lab.cell(0), 1);
+     }},
+    {"allocate",
+     [](Lab& lab, const Beside&) {
+         CUdeviceptr memory{};
+         return lab.cuda.cuMemAllocAsync(&memory, 4096, nullptr);
+     }},
+    {"graph", [](Lab& lab, const Beside& it) { return lab.cuda.cuGraphLaunch(it.graph, nullptr); }},
+    {"query", [](Lab& lab, const Beside&) { return lab.cuda.cuStreamQuery(nullptr); }},
+    {"synchronise", [](Lab& lab, const Beside&) { return lab.cuda.cuStreamSynchronize(nullptr); }},
+};
+
+Report beside_a_capture(Legacy call) {
+    return in_lab([call](Lab& lab, Report& found) {
+        CUstream stream = lab.stream(CU_STREAM_DEFAULT);
+        Beside beside{lab.event(), lab.event(), nullptr};
+        lab.cuda.cuStreamBeginCapture_v2(stream, kRelaxed);
+        lab.launch(stream);
+        lab.cuda.cuGraphInstantiateWithFlags(&beside.graph, end_capture(lab, stream, found), 0);
+        lab.cuda.cuEventRecord(beside.done, nullptr);
+        lab.cuda.cuCtxSynchronize();
+        lab.cuda.cuStreamBeginCapture_v2(stream, kRelaxed);
+        lab.launch(stream);
+        found.set("call", call(lab, beside));
+        end_capture(lab, stream, found);
+    });
+}
+
+TEST(Capture, OfABlockingStreamIsSpoiltByWhateverTheLegacyStreamIsGiven) {
+    for (const auto& [name, call] : kLegacy) {
+        const Report report = beside_a_capture(call);
+        EXPECT_EQ(report["call"], CUDA_ERROR_STREAM_CAPTURE_IMPLICIT) << name;
+        EXPECT_EQ(report["end"], CUDA_ERROR_STREAM_CAPTURE_INVALIDATED) << name;
+    }
+}
+
+// By the documentation nothing happens at all.
+TEST(Capture, LetsTheLegacyStreamWaitForAnEventThatWasNeverRecorded) {
+    const Report report = beside_a_capture([](Lab& lab, const Beside& beside) {
+        return lab.cuda.cuStreamWaitEvent(nullptr, beside.never, 0);
+    });
+    EXPECT_EQ(report["call"], CUDA_SUCCESS);
+    EXPECT_EQ(report["end"], CUDA_SUCCESS);
+}
+
+TEST(Capture, IsSpoiltByWaitingForTheContext) {
+    for (const auto flags : {CU_STREAM_DEFAULT, CU_STREAM_NON_BLOCKING}) {
+        const Report report = in_lab([flags](Lab& lab, Report& found) {
+            CUstream stream = lab.stream(flags);
+            lab.cuda.cuStreamBeginCapture_v2(stream, kRelaxed);
+            found.set("call", lab.cuda.cuCtxSynchronize());
+            end_capture(lab, stream, found);
+        });
+        EXPECT_EQ(report["call"], CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED) << flags;
+        EXPECT_EQ(report["end"], CUDA_ERROR_STREAM_CAPTURE_INVALIDATED) << flags;
+    }
+}
+
+TEST(Capture, BeginsOnceAndEndsOnce) {
+    const Report report = in_lab([](Lab& lab, Report& found) {
+        CUstream stream = lab.stream(CU_STREAM_NON_BLOCKING);
+        end_capture(lab, stream, found);
+        found.set("early end", found["end"]);
+        found.set("begin", lab.cuda.cuStreamBeginCapture_v2(stream, kRelaxed));
+        found.set("begin twice", lab.cuda.cuStreamBeginCapture_v2(stream, kRelaxed));
+        end_capture(lab, stream, found);
+    });
+    EXPECT_EQ(report["early end"], CUDA_ERROR_ILLEGAL_STATE);
+    EXPECT_EQ(report["begin"], CUDA_SUCCESS);
+    EXPECT_EQ(report["begin twice"], CUDA_ERROR_ILLEGAL_STATE);
+    EXPECT_EQ(report["end"], CUDA_SUCCESS);
+}
+
 TEST(Capture, OfANonBlockingStreamLeavesTheLegacyStreamFree) {
     const Report report = in_lab([](Lab& lab, Report& found) {
         CUstream stream = lab.stream(CU_STREAM_NON_BLOCKING);
@@ -325,6 +426,36 @@ TEST(Capture, ForbidsUnsafeCallsByItsModeAndTheThreads) {
         EXPECT_EQ(report["end"],
                   each.allowed ? CUDA_SUCCESS : CUDA_ERROR_STREAM_CAPTURE_INVALIDATED)
             << name;
+    }
+}
+
+// All that may wait for the device.
+TEST(Capture, CountsPinnedMemoryAndFreeingAmongUnsafeCalls) {
+    const std::pair<const char*, CUresult (*)(Cuda & cuda, CUdeviceptr memory, void* pinned)>
+        kCalls[] = {
+            {"free",
+             [](Cuda& cuda, CUdeviceptr memory, void*) { return cuda.cuMemFree_v2(memory); }},
+            {"pinned",
+             [](Cuda& cuda, CUdeviceptr, void*) {
+                 void* more = nullptr;
+                 return cuda.cuMemHostAlloc(&more, 4096, 0);
+             }},
+            {"free pinned",
+             [](Cuda& cuda, CUdeviceptr, void* pinned) { return cuda.cuMemFreeHost(pinned); }},
+        };
+    for (const auto& [name, call] : kCalls) {
+        const Report report = in_lab([&call = call](Lab& lab, Report& found) {
+            CUstream stream = lab.stream(CU_STREAM_NON_BLOCKING);
+            CUdeviceptr memory{};
+            void* pinned = nullptr;
+            lab.cuda.cuMemAlloc_v2(&memory, 4096);
+            lab.cuda.cuMemHostAlloc(&pinned, 4096, 0);
+            lab.cuda.cuStreamBeginCapture_v2(stream, kGlobal);
+            found.set("call", call(lab.cuda, memory, pinned));
+            end_capture(lab, stream, found);
+        });
+        EXPECT_EQ(report["call"], CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED) << name;
+        EXPECT_EQ(report["end"], CUDA_ERROR_STREAM_CAPTURE_INVALIDATED) << name;
     }
 }
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 #include "tests/gpu/support/home.h"
 #include "tests/gpu/support/inspect.h"
@@ -131,6 +132,52 @@ TEST_F(GreenLife, AReleasedPrimaryLivesOnAndIsRetainedAgain) {
     EXPECT_EQ(report["byte"], 5);
     EXPECT_EQ(report["retain"], CUDA_SUCCESS);
     EXPECT_TRUE(report["same handle"]);
+}
+
+// A pool gives back what is free at a synchronisation of the home, of what is in it, and of the
+// primary context.
+TEST_F(GreenLife, PoolsGiveBackAtAnySynchronisation) {
+    constexpr long long kMost = 64;
+    const std::pair<const char*, void (*)(Lab & lab, CUstream stream, CUevent event)> kWays[] = {
+        {"stream", [](Lab& lab, CUstream s, CUevent) { lab.cuda.cuStreamSynchronize(s); }},
+        {"null stream", [](Lab& lab, CUstream, CUevent) { lab.cuda.cuStreamSynchronize(nullptr); }},
+        {"event", [](Lab& lab, CUstream, CUevent e) { lab.cuda.cuEventSynchronize(e); }},
+        {"home", [](Lab& lab, CUstream, CUevent) { lab.cuda.cuCtxSynchronize(); }},
+        {"primary",
+         [](Lab& lab, CUstream, CUevent) {
+             CUcontext home{};
+             lab.cuda.cuCtxPopCurrent_v2(&home);
+             lab.cuda.cuCtxPushCurrent_v2(lab.primary);
+             lab.cuda.cuCtxSynchronize();
+             lab.cuda.cuCtxPopCurrent_v2(&lab.primary);
+             lab.cuda.cuCtxPushCurrent_v2(home);
+         }},
+    };
+    const Report report = in_home([&](Lab& lab, const Home&, Report& found) {
+        CUstream stream = lab.stream(CU_STREAM_NON_BLOCKING);
+        CUevent event = lab.event();
+        std::size_t total = 0;
+        for (const auto& [name, wait] : kWays) {
+            std::size_t before = 0;
+            std::size_t after = 0;
+            lab.cuda.cuMemGetInfo_v2(&before, &total);
+            CUdeviceptr memory{};
+            found.set(std::string("allocate ") + name,
+                      lab.cuda.cuMemAllocAsync(&memory, std::size_t{512} << 20, stream));
+            lab.cuda.cuMemFreeAsync(memory, stream);
+            lab.cuda.cuEventRecord(event, stream);
+            while (lab.cuda.cuEventQuery(event) == CUDA_ERROR_NOT_READY) {
+            }
+            wait(lab, stream, event);
+            lab.cuda.cuMemGetInfo_v2(&after, &total);
+            found.set(name,
+                      (static_cast<long long>(before) - static_cast<long long>(after)) / kMiB);
+        }
+    });
+    for (const auto& [name, wait] : kWays) {
+        EXPECT_EQ(report[std::string("allocate ") + name], CUDA_SUCCESS);
+        EXPECT_LE(report[name], kMost) << name;
+    }
 }
 
 TEST_F(GreenLife, ItsEndWhileItIsCurrent) {

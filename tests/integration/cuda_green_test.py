@@ -22,7 +22,9 @@ GREEN = 'mechanism = "green"\n'
 PERCENTAGE = "asks for an MPS percentage itself: no driver divides the SMs of such a client"
 OWN_CONTEXT = "makes contexts of its own: without MPS nothing confines them"
 NUMBERS = "knows the numbers of a part with 132 SMs only, and is told of 32"
+NEVER = "the driver says of no event that it was never recorded, and the layer takes it for any other"
 DIFFERENT = {
+    "capture": {"Capture.LetsTheLegacyStreamWaitForAnEventThatWasNeverRecorded": ("FAILED", NEVER)},
     "visible": {"Visible.AUuidThatIsNotThereOrNotWrittenSoNamesNothing": (
         "FAILED", "a MIG instance in CUDA_VISIBLE_DEVICES is refused before the driver finds none")},
     "memory": {"Limit.CountsTheContextItselfWhichIsSmallerOnFewerSms": ("FAILED", PERCENTAGE),
