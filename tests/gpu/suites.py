@@ -46,7 +46,9 @@ def outcome(case):
     for kind in ("failure", "error", "skipped"):
         found = case.find(kind)
         if found is not None:
-            return kind, (found.get("message") or "").splitlines()[:1]
+            # What an import failed with stands in the text alone, on its first line that begins with E.
+            why = [line[2:].strip() for line in (found.text or "").splitlines() if line.startswith("E ")]
+            return kind, why[:1] or (found.get("message") or "").splitlines()[:1]
     return "passed", []
 
 

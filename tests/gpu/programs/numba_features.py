@@ -124,8 +124,10 @@ def together():
         rounds_together[most + 1, 256](cells, 1)
         cuda.synchronize()
         ANSWERS["one block more"] = "ran"
-    except Exception as error:  # its class depends on which bindings Numba uses
-        ANSWERS["one block more"] = "too large" if "LARGE" in str(error).upper() else str(error)[:200]
+    except Exception as error:  # Numba or the driver refuses it, and says how many blocks there are
+        text = str(error)
+        refused = "LARGE" in text.upper() or "exceeds the limit" in text
+        ANSWERS["one block more"] = "too large" if refused else text[:200]
 
 
 def sm_of_each_block():
