@@ -60,6 +60,7 @@ Calls calls() {
         return CUDA_SUCCESS;
     };
     calls.cuStreamIsCapturing = [](CUstream stream, CUstreamCaptureStatus* status) {
+        ++fake->asked;
         *status = stream == fake->captured ? CU_STREAM_CAPTURE_STATUS_ACTIVE
                                            : CU_STREAM_CAPTURE_STATUS_NONE;
         return CUDA_SUCCESS;
@@ -256,6 +257,15 @@ TEST_F(HoardTest, LeavesWhatOthersHaveClaimedAlone) {
     EXPECT_EQ(used(), 160U);
 }
 
+TEST_F(HoardTest, KeepsAClaimWhileItIsNotKnownWhoseMemoryIsThere) {
+    Need need = passing(60);
+    ASSERT_EQ(claim(need, in(1)), 64);
+    settle(32);
+    EXPECT_EQ(used(), 64U);
+    settle(64, claimed_);
+    EXPECT_EQ(used(), 64U);
+}
+
 TEST_F(HoardTest, RemembersNothingOfWhatIsRefused) {
     Need one = passing(200);
     Need other = passing(200);
@@ -266,11 +276,12 @@ TEST_F(HoardTest, RemembersNothingOfWhatIsRefused) {
 
 TEST_F(HoardTest, TellsAFewHundredStreamsApart) {
     Need need = passing(2);
-    for (std::uintptr_t stream = 1; stream <= 300; ++stream) {
+    constexpr std::uintptr_t kMost = 256;
+    for (std::uintptr_t stream = 1; stream <= kMost + 1; ++stream) {
         ASSERT_GE(claim(need, in(stream)), 0);
         settle(64, claimed_);
     }
-    EXPECT_EQ(claim(need, in(300)), 32) << "it may be any stream's";
+    EXPECT_EQ(claim(need, in(kMost + 1)), 32) << "it may be any stream's";
 }
 
 // The ledger's part: around the driver's calls.

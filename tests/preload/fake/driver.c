@@ -59,6 +59,13 @@ int cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned gr
     return 0;
 }
 
+int cuGraphInstantiateWithFlags(void** executable, void* graph, unsigned long long flags) {
+    (void)executable;
+    (void)graph;
+    (void)flags;
+    return 0;
+}
+
 int cuDriverGetVersion(int* version) {
     *version = 13000;
     return 0;
@@ -77,6 +84,8 @@ static const struct {
     {"cuCtxSetCurrent", 4000, (void*)cuCtxSetCurrent},
     {"cuCtxPushCurrent", 4000, (void*)cuCtxPushCurrent_v2},
     {"cuModuleUnload", 2000, (void*)cuModuleUnload},
+    {"cuGraphInstantiate", 11040, (void*)cuGraphInstantiateWithFlags},
+    {"cuGraphInstantiateWithFlags", 11040, (void*)cuGraphInstantiateWithFlags},
     {"cuDriverGetVersion", 2020, (void*)cuDriverGetVersion},
     {"cuGetProcAddress", 12000, (void*)cuGetProcAddress_v2},
     {"cuGetProcAddress", 11030, (void*)cuGetProcAddress},

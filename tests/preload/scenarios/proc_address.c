@@ -27,6 +27,12 @@ int main(void) {
     CHECK(versions[2] == dlsym(driver, "cuCtxCreate_v3"));
     CHECK(lies_in(versions[2], "libration.so"));
 
+    /* One that has its family's name and its own. */
+    void* const graph = dlsym(driver, "cuGraphInstantiateWithFlags");
+    CHECK(lies_in(graph, "libration.so"));
+    CHECK(get("cuGraphInstantiate", &found, 12000, 0, NULL) == 0 && found == graph);
+    CHECK(get("cuGraphInstantiateWithFlags", &found, 12000, 0, NULL) == 0 && found == graph);
+
     /* Not hooked: the driver's own, never null; folded into a hooked body: still its own. */
     CHECK(get("cuDriverGetVersion", &found, 12000, 0, &status) == 0 &&
           lies_in(found, "libcuda.so.1"));
