@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "shim/cuda/quota/ledger.h"
@@ -444,6 +447,87 @@ TEST_F(GraphLedgerTest, GivesBackWhatIsTrimmed) {
     ledger_.graphs_trimmed(0);
     EXPECT_EQ(used(), 0U);
     ledger_.graphs_trimmed(7);
+}
+
+// Graphs of several threads, each in a stream of its own, beside other memory: what the driver has
+// never passes the quota, whichever of them it serves first.
+TEST_F(GraphLedgerTest, IsExactAmongThreads) {
+    constexpr unsigned kThreads = 4;
+    std::vector<CUgraph> graphs;
+    for (std::uint64_t mib = 10; mib <= 70; mib += 20) {
+        graphs.push_back(graph({allocation(0, mib * kMiB), release(0)}));
+    }
+    static std::mutex mutex;  // the driver's
+    static std::uint64_t reserved = 0;
+    static std::uint64_t at_work = 0;
+    reserved = at_work = 0;
+    Calls threaded = calls();
+    threaded.cuDeviceGetGraphMemAttribute = [](CUdevice, CUgraphMem_attribute, void* value) {
+        const std::lock_guard lock(mutex);
+        *static_cast<cuuint64_t*>(value) = reserved;
+        return CUDA_SUCCESS;
+    };
+    threaded.cuDeviceGraphMemTrim = [](CUdevice) {
+        const std::lock_guard lock(mutex);
+        reserved = at_work;
+        return CUDA_SUCCESS;
+    };
+    threaded.cuStreamIsCapturing = [](CUstream, CUstreamCaptureStatus* status) {
+        *status = CU_STREAM_CAPTURE_STATUS_NONE;
+        return CUDA_SUCCESS;
+    };
+    Ledger ledger(threaded, accounts({100 * kMiB}), [](const std::string&) {});
+    std::uint64_t linear = 0;
+    std::uint64_t most = 0;
+    unsigned launched = 0;
+    const auto work = [&](unsigned t) {
+        const auto exec = handle<CUgraphExec>(0x100 + t);
+        for (unsigned round = 0; round < 500; ++round) {
+            const unsigned which = (round + t) % 4;
+            CUgraphExec made = nullptr;
+            ledger.make_graph(&made, graphs[which], [&] {
+                made = exec;
+                return CUDA_SUCCESS;
+            });
+            const std::uint64_t bytes = (10 + 20 * which) * kMiB;
+            ledger.launch_graph(made, handle<CUstream>(0x50 + t), [&] {
+                std::unique_lock lock(mutex);
+                ++launched;
+                at_work += bytes;
+                reserved = std::max(reserved, at_work);
+                most = std::max(most, reserved + linear);
+                lock.unlock();
+                std::this_thread::yield();
+                lock.lock();
+                at_work -= bytes;
+                return CUDA_SUCCESS;
+            });
+            CUdeviceptr pointer = 0;
+            const CUresult code = ledger.linear(&pointer, 8 * kMiB, [&] {
+                const std::lock_guard lock(mutex);
+                linear += 8 * kMiB;
+                most = std::max(most, reserved + linear);
+                pointer = 0x1000 * (t + 1);
+                return CUDA_SUCCESS;
+            });
+            if (code == CUDA_SUCCESS) {
+                ledger.free(pointer, [&] {
+                    const std::lock_guard lock(mutex);
+                    linear -= 8 * kMiB;
+                    return CUDA_SUCCESS;
+                });
+            }
+            ledger.destroy_graph(exec, [] { return CUDA_SUCCESS; });
+        }
+    };
+    std::vector<std::thread> threads;
+    for (unsigned t = 0; t < kThreads; ++t) threads.emplace_back(work, t);
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_GT(launched, 0U);
+    EXPECT_LE(most, 100 * kMiB);
+    reserved = 0;
+    ledger.graphs_trimmed(0);
+    EXPECT_EQ(ledger.account(0)->left(), 100 * kMiB);
 }
 
 class GraphsOfTwoDevices : public GraphLedgerTest {
