@@ -203,6 +203,12 @@ const std::pair<const char*, First> kFirsts[] = {
      [](Cuda& cuda, CUstream stream, CUdeviceptr) { return cuda.cuStreamSynchronize(stream); }},
     {"wait for the legacy stream",
      [](Cuda& cuda, CUstream, CUdeviceptr) { return cuda.cuStreamSynchronize(nullptr); }},
+    {"device",
+     [](Cuda& cuda, CUstream, CUdeviceptr) {
+         CUdevice device = -1;
+         const CUresult result = cuda.cuCtxGetDevice(&device);
+         return device == 0 ? result : CUDA_ERROR_INVALID_DEVICE;
+     }},
     {"wait for all", [](Cuda& cuda, CUstream, CUdeviceptr) { return cuda.cuCtxSynchronize(); }},
     {"current",
      [](Cuda& cuda, CUstream, CUdeviceptr memory) {
@@ -231,6 +237,8 @@ void call_first(Cuda& cuda, CUcontext primary, Report& found,
         CUstream stream{};
         found.set(std::string("end ") + name, end());
         found.set(std::string("useless ") + name, cuda.cuMemAlloc_v2(&memory, 4096));
+        CUdevice device = -1;
+        found.set(std::string("device ") + name, cuda.cuCtxGetDevice(&device) + device);
         CUcontext again{};
         cuda.cuDevicePrimaryCtxRetain(&again, 0);
         found.set(std::string("same ") + name, again == primary);
@@ -245,6 +253,7 @@ void expect_all_work(const Report& report) {
     for (const auto& [name, call] : kFirsts) {
         EXPECT_EQ(report[std::string("end ") + name], CUDA_SUCCESS);
         EXPECT_EQ(report[std::string("useless ") + name], CUDA_ERROR_CONTEXT_IS_DESTROYED);
+        EXPECT_EQ(report[std::string("device ") + name], 0);
         EXPECT_TRUE(report[std::string("same ") + name]);
         EXPECT_EQ(report[std::string("useful ") + name], CUDA_SUCCESS);
         EXPECT_EQ(report[name], CUDA_SUCCESS) << name;

@@ -10,11 +10,15 @@ namespace {
 
 int device_of(CUcontext context) { return context != nullptr ? context->device : -1; }
 
-// A destroyed green context can be made current still, and then answers 709 to what uses it.
+// A destroyed green context, and a primary one that is not active, can be current still: then they
+// tell their device, and answer 709 to what uses them.
+bool has_ended(const Driver& driver, CUcontext context) {
+    return driver.destroyed.count(context) != 0 && (context->green != nullptr || context->primary);
+}
+
 bool known(Driver& driver, CUcontext context) {
     const std::lock_guard<std::mutex> lock(driver.mutex);
-    return driver.contexts.count(context) != 0 ||
-           (driver.destroyed.count(context) != 0 && context->green != nullptr);
+    return driver.contexts.count(context) != 0 || has_ended(driver, context);
 }
 
 CUresult push(const char* symbol, CUcontext context) {
@@ -63,6 +67,22 @@ CUresult ask(const char* symbol, CUcontext context, Value* out, Answer&& answer)
     });
 }
 
+CUresult ask_device(const char* symbol, CUcontext context, CUdevice* device) {
+    Call call(symbol);
+    Driver* driver = call.driver();
+    if (driver == nullptr) return call.done();
+    const std::lock_guard<std::mutex> lock(driver->mutex);
+    CUresult why = CUDA_ERROR_INVALID_CONTEXT;
+    if (context == nullptr) {
+        driver->usable_context(why);
+        context = sim::current_context();
+    }
+    if (driver->contexts.count(context) == 0 && !has_ended(*driver, context)) return call.done(why);
+    if (device == nullptr) return call.done(CUDA_ERROR_INVALID_VALUE);
+    *device = context->device;
+    return call.done(CUDA_SUCCESS, "device=%d", context->device);
+}
+
 CUresult synchronise(const char* symbol, CUcontext context) {
     return with_context(symbol, context, [](CUcontext found, std::unique_lock<std::mutex>& lock) {
         Driver& driver = *Driver::get();
@@ -100,12 +120,10 @@ CUresult cuCtxPushCurrent_v2(CUcontext context) { return push("cuCtxPushCurrent_
 CUresult cuCtxPopCurrent(CUcontext* context) { return pop("cuCtxPopCurrent", context); }
 CUresult cuCtxPopCurrent_v2(CUcontext* context) { return pop("cuCtxPopCurrent_v2", context); }
 
-CUresult cuCtxGetDevice(CUdevice* device) {
-    return ask("cuCtxGetDevice", nullptr, device, [](CUcontext c) { return c->device; });
-}
+CUresult cuCtxGetDevice(CUdevice* device) { return ask_device("cuCtxGetDevice", nullptr, device); }
 
 CUresult cuCtxGetDevice_v2(CUdevice* device, CUcontext context) {
-    return ask("cuCtxGetDevice_v2", context, device, [](CUcontext c) { return c->device; });
+    return ask_device("cuCtxGetDevice_v2", context, device);
 }
 
 CUresult cuCtxSynchronize() { return synchronise("cuCtxSynchronize", nullptr); }
