@@ -95,10 +95,13 @@ static int use_queues(const char* own_mask) {
     print_mask("masked", masked);
     puts("}");
     fflush(stdout);
+    // After a queue could not be made, ROCr 5.2.3 hangs in hsa_queue_destroy about once in 200
+    // times, without ration too.
+    if (failures != 0) return 1;
     if (multi != NULL) hsa_queue_destroy(multi);
     if (masked != NULL) hsa_queue_destroy(masked);
     hsa_shut_down();
-    return failures == 0 && gpu.handle != 0 ? 0 : 1;
+    return gpu.handle != 0 ? 0 : 1;
 }
 
 /* /proc/self loses its descriptors a moment after the thread has been joined. */

@@ -36,6 +36,7 @@ class Queue:
     priority: int
     masks: list = dataclasses.field(default_factory=list)  # the set_cu_mask events, oldest first
     dispatches: int = 0
+    ended: bool = False
     tried: bool = False  # by ration, before HIP works: as short as ROCr's own, which comes first on a GPU
 
     @property
@@ -105,7 +106,7 @@ class Run:
             elif event["event"] == "dispatch":
                 live[event["pid"], event["queue"]].dispatches += 1
             elif event["event"] == "destroy_queue":
-                del live[event["pid"], event["queue"]]
+                live.pop((event["pid"], event["queue"])).ended = True
         return found
 
     @property
