@@ -348,7 +348,8 @@ class Planner {
                 ? std::get<std::uint64_t>(amount)
                 : static_cast<std::uint64_t>(*percent / 100 * static_cast<double>(device.gpu.vram));
         if (bytes < kMebibyte) {
-            return refuse("memory: the limit is below 1 MiB: ask for more");
+            return refuse("memory: this part of " + describe(device.gpu) +
+                          " is below 1 MiB: ask for 1 MiB or more");
         }
         device.memory = bytes / kMebibyte * kMebibyte;
         return std::nullopt;

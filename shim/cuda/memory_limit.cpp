@@ -119,4 +119,8 @@ std::uint64_t quota_bytes(const policy::Memory& memory, std::uint64_t total) {
     return std::min(mebibytes(memory, total).value_or(0) * kMebibyte, total);
 }
 
+std::string below_a_mebibyte(const std::string& uuid) {
+    return "memory: this part of " + uuid + " is below 1 MiB: ask for 1 MiB or more";
+}
+
 }  // namespace ration::cuda

@@ -43,4 +43,7 @@ std::optional<std::uint64_t> mebibytes(const policy::Memory& memory, std::uint64
 // Likewise of a device with `total` bytes, in bytes and never more than these. 0: below 1 MiB.
 std::uint64_t quota_bytes(const policy::Memory& memory, std::uint64_t total);
 
+// What to say where that is 0.
+std::string below_a_mebibyte(const std::string& uuid);
+
 }  // namespace ration::cuda

@@ -258,7 +258,7 @@ class Planner {
             plan_.applied == Applied::kMps && partition_.scope == policy::Scope::kProcess;
         if (partition_.memory && !by_mps) {
             plan_.counted = {*partition_.memory, partition_.scope, partition_.name,
-                             partition_.scope_cgroup};
+                             partition_.scope_cgroup, partition_.place};
         }
         return std::nullopt;
     }
@@ -328,7 +328,7 @@ class Planner {
             return refuse("memory: NVML does not tell how much memory " + goal.uuid +
                           " has: write the limit in GiB");
         }
-        if (*amount == 0) return refuse("memory: the limit is below 1 MiB: ask for more");
+        if (*amount == 0) return refuse(below_a_mebibyte(goal.uuid));
         limits = narrower(limits, {{goal.uuid, *amount}});
         return std::nullopt;
     }

@@ -45,8 +45,9 @@ struct SlotUse {
 struct CountedMemory {
     policy::Memory memory;
     policy::Scope scope = policy::Scope::kProcess;
-    std::string slot;    // the partition's name, by which a scope of slots is known
-    std::string cgroup;  // of a scope of cgroups
+    std::string slot;     // the partition's name, by which a scope of slots is known
+    std::string cgroup;   // of a scope of cgroups
+    policy::Place place;  // of the partition
 };
 
 struct Plan {

@@ -72,7 +72,10 @@ std::optional<Refusal> read_quotas(const cuda::CountedMemory& counted, cuda::Gra
                           " has: run `ration doctor`");
         }
         device.memory = cuda::quota_bytes(counted.memory, total) >> kBitsOfMebibyte;
-        if (device.memory == 0) return refuse("memory: the limit is below 1 MiB: ask for more");
+        if (device.memory == 0) {
+            return refuse(
+                format(policy::Diagnostic{counted.place, cuda::below_a_mebibyte(device.uuid)}));
+        }
     }
     return std::nullopt;
 }

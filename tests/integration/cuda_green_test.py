@@ -344,6 +344,39 @@ class Refusals(unittest.TestCase):
                 said = self.refused(GREEN + partition, driver)
                 for word in words:
                     self.assertIn(word, said)
+                if not driver:
+                    self.assertRegex(said, r"^ration: /.*\.toml:\d+:\d+: ")
+
+    def test_a_percentage_in_the_environment_of_an_mps_client(self):
+        with Node() as node:
+            node.policy(rule(GREEN + 'share = "25%"'))
+            _, said = node.run(CUDA_MPS_ACTIVE_THREAD_PERCENTAGE="50")
+            self.assertRegex(said, r"^ration: /.*\.toml:\d+:\d+: CUDA_MPS_ACTIVE_THREAD_PERCENTAGE=50 is in")
+            self.assertIn("unset it, or ask for share", said)
+            self.assertEqual(len(said.splitlines()), 1, said)
+
+    def test_a_percentage_partition_beside_exclusive_groups(self):
+        """Each is refused beside the other, and says what to do."""
+        first, second = GREEN + 'share = "25%"\nexclusive = true', 'share = "25%"'
+        for held, refused in ((first, second), (second, first)):
+            with self.subTest(held), Node() as node:
+                node.policy(rule(held))
+                environment = {**node.environment, "LD_PRELOAD": str(BUILD / "libration.so")}
+                with subprocess.Popen([sys.executable, "-c", HOLDER], env=environment, text=True,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+                    self.assertEqual(holder.stdout.readline().strip(), "0")
+                    node.policy(rule(refused))
+                    done = node.python(HOLDER)
+                    self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+                    self.assertIn(f"pid {holder.pid}", done.stderr)
+                    self.assertRegex(done.stderr, "set wait|wait until|end that|let it end|scope|without exclusive")
+                    holder.communicate("")
+
+    def test_less_memory_than_can_be_counted(self):
+        with Node(daemon=False) as node:
+            node.policy(rule('memory = "0.0001%"'))
+            _, said = node.run()
+            self.assertRegex(said, r"^ration: /.*\.toml:\d+:\d+: memory: .* is below 1 MiB: ask for 1 MiB or more$")
 
     def test_a_percentage_of_the_daemon(self):
         with Node() as node:

@@ -14,10 +14,6 @@ using cuda::green::Wish;
 
 constexpr double kWhole = 100;
 
-bool asks_for_all(const Wish& wish) {
-    return wish.groups.empty() && !wish.sm && wish.share.value_or(kWhole) >= kWhole;
-}
-
 void add_once(std::vector<std::string>& notes, const std::string& note) {
     if (std::find(notes.begin(), notes.end(), note) == notes.end()) {
         notes.push_back(note);
@@ -89,10 +85,6 @@ std::string rounding_text(const Wish& wish, const Need& need, const Layout& layo
                        need.count, layout.groups.size(), layout.size());
 }
 
-const Wish& wish_of(const GreenPlan& plan, std::size_t index) {
-    return plan.wishes[plan.wishes.size() == 1 ? 0 : index];
-}
-
 }  // namespace
 
 cuda::Or<cuda::DeviceGrant> predict_groups(const GreenPlan& plan, std::size_t index,
@@ -100,8 +92,8 @@ cuda::Or<cuda::DeviceGrant> predict_groups(const GreenPlan& plan, std::size_t in
                                            std::vector<std::string>& notes) {
     cuda::DeviceGrant grant = device;
     grant.granted = device.total;
-    const Wish& wish = wish_of(plan, index);
-    if (asks_for_all(wish)) {
+    const Wish& wish = cuda::green::wish_of(plan, index);
+    if (cuda::green::asks_for_all(wish)) {
         return grant;
     }
     const auto layout = facts.layout(device.uuid, plan.granularity);
@@ -109,7 +101,7 @@ cuda::Or<cuda::DeviceGrant> predict_groups(const GreenPlan& plan, std::size_t in
         return *refusal;
     }
     const Layout& groups = std::get<Layout>(layout);
-    const auto rounded = cuda::green::round_to_groups(wish, groups);
+    const auto rounded = cuda::green::need_of(plan, index, groups);
     if (const cuda::Refusal* refusal = cuda::refusal_of(rounded)) {
         return *refusal;
     }

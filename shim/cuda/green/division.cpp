@@ -6,19 +6,6 @@
 namespace ration::cuda::green {
 namespace {
 
-constexpr double kWhole = 100;
-
-// Nothing is asked of the driver then: an old one serves as well.
-bool asks_for_all(const Wish& wish) {
-    return wish.groups.empty() && !wish.sm && wish.share.value_or(kWhole) >= kWhole;
-}
-
-const Wish& wish_of(const GreenPlan& plan, std::size_t device) {
-    static const Wish nothing;
-    if (plan.wishes.empty()) return nothing;
-    return plan.wishes[plan.wishes.size() == 1 ? 0 : device];
-}
-
 // How many of these groups are in one that the driver schedules together.
 unsigned unit_of(const Calls& calls, CUdevice device, const Layout& layout) {
     if (!layout.fine()) return 1;
@@ -27,13 +14,13 @@ unsigned unit_of(const Calls& calls, CUdevice device, const Layout& layout) {
     return found == nullptr ? 1 : std::max(1U, found->size() / layout.size());
 }
 
-std::optional<Refusal> fill(const Calls& calls, const GreenPlan& plan, const Wish& wish,
-                            CUdevice device, Part& part) {
+std::optional<Refusal> fill(const Calls& calls, const GreenPlan& plan, CUdevice device,
+                            Part& part) {
     auto layout = read_layout(calls, device, part.uuid, plan.granularity);
     if (const Refusal* refusal = refusal_of(layout)) return *refusal;
     part.layout = std::move(std::get<Layout>(layout));
     part.unit = unit_of(calls, device, part.layout);
-    auto need = round_to_groups(wish, part.layout);
+    auto need = need_of(plan, static_cast<std::size_t>(device), part.layout);
     if (const Refusal* refusal = refusal_of(need)) return *refusal;
     part.need = std::move(std::get<Need>(need));
     return std::nullopt;
@@ -53,9 +40,8 @@ Or<std::vector<Part>> divide(const Calls& calls, const GreenPlan& plan,
         Part part;
         part.uuid = uuids[i];
         part.need.whole = true;
-        const Wish& wish = wish_of(plan, i);
-        if (!asks_for_all(wish)) {
-            if (auto refusal = fill(calls, plan, wish, static_cast<CUdevice>(i), part)) {
+        if (!asks_for_all(wish_of(plan, i))) {
+            if (auto refusal = fill(calls, plan, static_cast<CUdevice>(i), part)) {
                 return *refusal;
             }
         }

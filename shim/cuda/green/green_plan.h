@@ -12,6 +12,7 @@
 namespace ration::cuda::green {
 
 struct GreenPlan {
+    policy::Place place;       // of the partition
     std::vector<Wish> wishes;  // one for every device, or one for each goal of the plan
     policy::SmGranularity granularity = policy::SmGranularity::kGroup;
     // An MPS daemon answers: partitions run side by side, and not one after the other.
@@ -26,5 +27,11 @@ struct GreenPlan {
 
 // What the partition says. Whether it is served is not known here.
 GreenPlan green_plan(const policy::Partition& partition);
+
+// Of the plan's device number `index`.
+const Wish& wish_of(const GreenPlan& plan, std::size_t index);
+
+// round_to_groups() of a device that is not wanted whole; a refusal tells the policy's place.
+Or<Need> need_of(const GreenPlan& plan, std::size_t index, const Layout& layout);
 
 }  // namespace ration::cuda::green

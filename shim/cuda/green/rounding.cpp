@@ -66,6 +66,10 @@ Or<Need> named(const Wish& wish, const Layout& layout) {
 
 }  // namespace
 
+bool asks_for_all(const Wish& wish) {
+    return wish.groups.empty() && !wish.sm && wish.share.value_or(kWhole) >= kWhole;
+}
+
 Or<Need> round_to_groups(const Wish& wish, const Layout& layout) {
     if (!wish.groups.empty()) return named(wish, layout);
     if (wish.sm) {

@@ -17,6 +17,9 @@ struct Wish {
     std::vector<unsigned> groups;  // by number, ascending
 };
 
+// Nothing is asked of the driver then: an old one serves as well.
+bool asks_for_all(const Wish& wish);
+
 // What that comes to.
 struct Need {
     bool whole = false;           // the whole device: no green context at all
