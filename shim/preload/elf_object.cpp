@@ -3,15 +3,12 @@
 #include "shim/preload/text.h"
 
 namespace ration::objects {
-namespace {
 
-uint32_t gnu_hash(const char* name) {
+uint32_t ElfObject::hash_of(const char* name) {
     uint32_t hash = 5381;
     for (; *name != '\0'; ++name) hash = hash * 33 + static_cast<unsigned char>(*name);
     return hash;
 }
-
-}  // namespace
 
 ElfObject::ElfObject(ElfW(Addr) base, const ElfW(Dyn) * dynamic) : base_(base), dynamic_(dynamic) {
     if (dynamic != nullptr) read(dynamic);
@@ -21,9 +18,9 @@ const char* ElfObject::soname() const {
     return strings_ != nullptr && soname_ != 0 ? strings_ + soname_ : "";
 }
 
-void* ElfObject::function(const char* name) const {
+void* ElfObject::function(const char* name, uint32_t hash) const {
     if (symbols_ == nullptr || strings_ == nullptr || gnu_hash_ == nullptr) return nullptr;
-    return lookup(name, gnu_hash(name));
+    return lookup(name, hash);
 }
 
 // glibc relocates these pointers in place when it maps an object, but not those of the vDSO.

@@ -19,7 +19,10 @@ class ElfObject {
 
     // The function that it defines under this name: the default version first, but a hidden one
     // (dlsym@GLIBC_2.2.5 on new systems) serves as well. Null if it defines none.
-    void* function(const char* name) const;
+    void* function(const char* name) const { return function(name, hash_of(name)); }
+    // The same with hash_of(name), for a name that many objects are asked for.
+    void* function(const char* name, uint32_t hash) const;
+    static uint32_t hash_of(const char* name);
 
     // Calls visit(name) for each entry of what the object needs.
     template <class Visit>

@@ -27,8 +27,7 @@ constexpr ration_front kFront = {
     .hook_count = kHookCount,
     .real = [](uint32_t hook) { return hook < kHookCount ? real(Hook{hook}) : nullptr; },
     .find = [](uint32_t library, const char* name) -> void* {
-        return library < kLibraryCount ? objects::definition_in(static_cast<Library>(library), name)
-                                       : nullptr;
+        return library < kLibraryCount ? find(static_cast<Library>(library), name) : nullptr;
     },
     .route = [](uint32_t hook, void* function) { route(hook, function); },
     .depth = [](uint32_t library) { return &depths[library < kLibraryCount ? library : 0]; },
@@ -108,6 +107,7 @@ Attached attach_engine(Vendor vendor) {
         engine, vendor == Vendor::kNvidia ? RATION_ENGINE_ATTACH : RATION_ENGINE_ATTACH_AMD));
     if (attach == nullptr) return refuse(vendor, path, " is not an engine of this version");
     has_engine = true;
+    find_all(vendor);
     Attached attached;
     attached.code = attach(&kFront, attached.line, sizeof attached.line);
     return attached;

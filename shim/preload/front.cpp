@@ -9,6 +9,7 @@
 #include "shim/host/generation.h"
 #include "shim/host/undisturbed.h"
 #include "shim/preload/decision.h"
+#include "shim/preload/elf_object.h"
 #include "shim/preload/engine.h"
 #include "shim/preload/kernel_calls.h"
 #include "shim/preload/libc.h"
@@ -61,12 +62,42 @@ void for_each_hook_of(Vendor vendor, Visit visit) {
     }
 }
 
+// Tables of a library that never goes, so that a name is looked up in it without a walk along all
+// objects, of which a process may have hundreds.
+class Pinned {
+  public:
+    void learn(Library library) {
+        ElfW(Addr) base = 0;
+        const ElfW(Dyn)* dynamic = nullptr;
+        if (!objects::place_of(library, base, dynamic)) return;
+        base_ = base;
+        dynamic_.store(dynamic, std::memory_order_release);
+    }
+    bool known() const { return dynamic_.load(std::memory_order_relaxed) != nullptr; }
+    // All rows were searched for: no object that may define one comes later. (What was loaded at
+    // start does not change either.)
+    void set_searched() { searched_.store(known(), std::memory_order_release); }
+    bool is_searched() const { return searched_.load(std::memory_order_acquire); }
+    void* function(const char* name) const {
+        const ElfW(Dyn)* const dynamic = dynamic_.load(std::memory_order_acquire);
+        return dynamic == nullptr ? nullptr : objects::ElfObject(base_, dynamic).function(name);
+    }
+
+  private:
+    std::atomic<ElfW(Addr)> base_{0};
+    std::atomic<const ElfW(Dyn)*> dynamic_{nullptr};
+    std::atomic<bool> searched_{false};
+};
+Pinned pinned[kLibraryCount] = {};
+Pinned& pinned_in(Library library) { return pinned[static_cast<unsigned>(library)]; }
+
 // The program may dlclose a library while we hold its addresses. (The C library stays anyway.)
 void pin(Vendor vendor) {
     for (const Library library : {Library::CUDA, Library::HIP, Library::HSA}) {
         char soname[256];
-        if (vendor_of(library) == vendor && objects::soname_of(library, soname, sizeof soname)) {
-            libc::pin(soname);
+        if (vendor_of(library) == vendor && objects::soname_of(library, soname, sizeof soname) &&
+            libc::pin(soname)) {
+            pinned_in(library).learn(library);
         }
     }
 }
@@ -116,12 +147,40 @@ void* real(unsigned row) {
     const char* const name = kHookRows[row].symbol;
     void* known = remembered[row];
     if (known != nullptr &&
-        (objects::definition_beside(known, name) == known || objects::loaded_at_start(known))) {
+        (pinned_in(library_of(row)).function(name) == known ||
+         objects::definition_beside(known, name) == known || objects::loaded_at_start(known))) {
         return known;
     }
+    if (known == nullptr && pinned_in(library_of(row)).is_searched()) return nullptr;
     void* const found = objects::definition_behind_us(library_of(row), name);
     remembered[row].compare_exchange_strong(known, found);
     return found;
+}
+
+void* find(Library library, const char* name) {
+    const Pinned& here = pinned_in(library);
+    return here.known() ? here.function(name) : objects::definition_in(library, name);
+}
+
+void find_all(Vendor vendor) {
+    for (const Library library : {Library::CUDA, Library::HIP, Library::HSA}) {
+        if (vendor_of(library) != vendor || !objects::is_loaded(library)) continue;
+        objects::Search searches[kRowCount];
+        unsigned rows[kRowCount];
+        unsigned count = 0;
+        for (unsigned row = 0; row < kRowCount; ++row) {
+            if (library_of(row) != library || remembered[row] != nullptr) continue;
+            searches[count].name = kHookRows[row].symbol;
+            rows[count++] = row;
+        }
+        if (count == 0) continue;
+        objects::definitions_behind_us(library, searches, count);
+        for (unsigned i = 0; i < count; ++i) {
+            void* unknown = nullptr;
+            remembered[rows[i]].compare_exchange_strong(unknown, searches[i].found);
+        }
+        pinned_in(library).set_searched();
+    }
 }
 
 void* stub_of(unsigned row, const void* caller) {

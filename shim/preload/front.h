@@ -35,6 +35,12 @@ void* target(Hook hook, const void* caller);
 void* real(unsigned row);
 inline void* real(Hook hook) { return real(static_cast<unsigned>(hook)); }
 
+// Any other function of a library. Null if it has none of that name, or is not loaded yet.
+void* find(Library library, const char* name);
+
+// Does the work of real() for all rows of a vendor's libraries at once: the engine asks for most.
+void find_all(Vendor vendor);
+
 // Whether a function found by the name of `row` is the library's own, or that of a library which
 // was loaded at start and so stands before it. Others merely have a symbol of the name.
 bool stands_for(unsigned row, const void* address);

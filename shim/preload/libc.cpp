@@ -82,10 +82,12 @@ void* open(const char* file, const char** why) {
     return handle;
 }
 
-void pin(const char* soname) {
+bool pin(const char* soname) {
     const Dlopen function = real_dlopen();
-    if (function == nullptr) return;
-    if (function(soname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE) == nullptr) clear_error();
+    if (function == nullptr) return false;
+    if (function(soname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE) != nullptr) return true;
+    clear_error();
+    return false;
 }
 
 void say(const char* text) {

@@ -21,8 +21,8 @@ void clear_error();
 // dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE). Null and `why` set if it fails.
 void* open(const char* file, const char** why);
 
-// Keeps a loaded library from being unloaded; nothing if it is not loaded.
-void pin(const char* soname);
+// Keeps a loaded library from being unloaded. False if it is not loaded.
+bool pin(const char* soname);
 
 // One line on stderr with our prefix, in one write(2).
 void say(const char* text);

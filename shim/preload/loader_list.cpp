@@ -86,12 +86,10 @@ bool Mapped::contains(const void* address) const {
            }) != nullptr;
 }
 
-ElfObject Mapped::object() const {
-    const auto* const dynamic = find_segment(
+const ElfW(Dyn) * Mapped::dynamic() const {
+    const auto* const found = find_segment(
         info_, [](const ElfW(Phdr) & segment) { return segment.p_type == PT_DYNAMIC; });
-    return {info_.dlpi_addr, dynamic == nullptr ? nullptr
-                                                : reinterpret_cast<const ElfW(Dyn)*>(
-                                                      info_.dlpi_addr + dynamic->p_vaddr)};
+    return found == nullptr ? nullptr : reinterpret_cast<const ElfW(Dyn)*>(base() + found->p_vaddr);
 }
 
 void walk(Visit visit, void* data) {

@@ -23,7 +23,9 @@ class Mapped {
     bool is(Library library) const { return is_soname_of(library, soname()); }
     bool is_ours() const { return contains(reinterpret_cast<const void*>(&is_soname_of)); }
     bool contains(const void* address) const;
-    ElfObject object() const;
+    ElfW(Addr) base() const { return info_.dlpi_addr; }
+    const ElfW(Dyn) * dynamic() const;  // null if it has none
+    ElfObject object() const { return {base(), dynamic()}; }
 
   private:
     const dl_phdr_info& info_;

@@ -126,19 +126,47 @@ void* definition_in(Library library, const char* name) {
     return definition;
 }
 
-void* definition_behind_us(Library library, const char* name) {
-    void* behind_us = nullptr;
-    void* in_library = nullptr;
+bool place_of(Library library, ElfW(Addr) & base, const ElfW(Dyn) * &dynamic) {
+    bool found = false;
+    walk([&](const Mapped& object) {
+        if (!object.is(library)) return false;
+        base = object.base();
+        dynamic = object.dynamic();
+        return found = dynamic != nullptr;
+    });
+    return found;
+}
+
+void definitions_behind_us(Library library, Search* searches, unsigned count) {
+    for (unsigned i = 0; i < count; ++i) searches[i].hash = ElfObject::hash_of(searches[i].name);
     bool ours_seen = false;
     unsigned position = 0;
+    unsigned missing = count;     // found nowhere yet
+    unsigned not_behind = count;  // or in the library
     walk([&](const Mapped& object) {
         const bool at_start = position++ < loaded_at_start_count();
-        if (at_start && ours_seen) behind_us = object.function(name);
+        const bool behind_us = at_start && ours_seen;
         ours_seen = ours_seen || object.is_ours();
-        if (in_library == nullptr && object.is(library)) in_library = object.function(name);
-        return behind_us != nullptr || (!at_start && in_library != nullptr);
+        if (!behind_us && !object.is(library)) return !at_start && missing == 0;
+        const ElfObject tables = object.object();
+        for (unsigned i = 0; i < count; ++i) {
+            Search& search = searches[i];
+            if (search.found != nullptr && (search.is_behind_us || !behind_us)) continue;
+            void* const found = tables.function(search.name, search.hash);
+            if (found == nullptr) continue;
+            if (search.found == nullptr) --missing;
+            search.found = found;
+            search.is_behind_us = behind_us;
+            if (behind_us) --not_behind;
+        }
+        return not_behind == 0 || (!at_start && missing == 0);
     });
-    return behind_us != nullptr ? behind_us : in_library;
+}
+
+void* definition_behind_us(Library library, const char* name) {
+    Search search{name};
+    definitions_behind_us(library, &search, 1);
+    return search.found;
 }
 
 void* other_definition(const char* name) {

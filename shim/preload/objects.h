@@ -5,6 +5,9 @@
 // the dlsym that it interposes in the first place.
 #pragma once
 
+#include <link.h>
+#include <stdint.h>
+
 #include "shim/preload/hooks.h"
 
 namespace ration::objects {
@@ -22,10 +25,23 @@ void* definition_beside(const void* address, const char* name);
 // two of them (two ROCm installations), the first.
 void* definition_in(Library library, const char* name);
 
+// Where a library's own tables lie, as ElfObject wants it. False if it is not loaded.
+bool place_of(Library library, ElfW(Addr) & base, const ElfW(Dyn) * &dynamic);
+
 // First definition of `name` behind libration.so in an object that was loaded at start, else that
 // of the library: what the program's call would have reached, had it been linked. Null if there is
 // none.
 void* definition_behind_us(Library library, const char* name);
+
+// The same for many names in one walk along the objects, of which a process may have hundreds.
+struct Search {
+    const char* name;
+    void* found = nullptr;
+
+    uint32_t hash = 0;
+    bool is_behind_us = false;  // else it is the library's
+};
+void definitions_behind_us(Library library, Search* searches, unsigned count);
 
 // First definition of `name` in any object but libration.so, wherever it was loaded. Null if there
 // is none.
