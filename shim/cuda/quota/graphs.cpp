@@ -44,7 +44,7 @@ bool GraphHoard::claim(Account& account, KnownGraph::Need& need, const GraphPlac
         if (!account.take(claimed)) return false;
     }
     claimed_ += claimed;
-    charged_ += claimed;
+    charged_.fetch_add(claimed, std::memory_order_relaxed);
     most = std::max(most, need.bytes - need.kept);
     if (need.counted_in != life_) kept_ += need.kept;
     need.counted_in = life_;
@@ -54,13 +54,11 @@ bool GraphHoard::claim(Account& account, KnownGraph::Need& need, const GraphPlac
 void GraphHoard::settle(Account& account, std::uint64_t reserved, std::uint64_t done) {
     claimed_ -= done;
     reserved_ = reserved;
-    if (charged_ < reserved) {
-        account.overdraw(reserved - charged_);
-        charged_ = reserved;
-    } else if (charged_ > reserved + claimed_) {
-        account.give(charged_ - reserved - claimed_);
-        charged_ = reserved + claimed_;
-    }
+    const std::uint64_t charged = this->charged();
+    const std::uint64_t right = std::clamp(charged, reserved, reserved + claimed_);
+    charged_.store(right, std::memory_order_relaxed);
+    if (charged < right) account.overdraw(right - charged);
+    if (charged > right) account.give(charged - right);
     if (reserved != 0 || claimed_ != 0 || most_.empty()) return;
     most_.clear();
     kept_ = 0;

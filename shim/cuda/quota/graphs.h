@@ -49,8 +49,8 @@ class GraphHoard {
     // now, launched or not; what others have claimed may be among the reserved already.
     void settle(Account& account, std::uint64_t reserved, std::uint64_t done = 0);
 
-    // Of the account.
-    std::uint64_t charged() const { return charged_; }
+    // Of the account; also beside the one thread.
+    std::uint64_t charged() const { return charged_.load(std::memory_order_relaxed); }
 
   private:
     std::uint64_t others(const KnownGraph::Need& need, const GraphPlace& place) const;
@@ -58,7 +58,7 @@ class GraphHoard {
 
     std::uint64_t reserved_ = 0;
     std::uint64_t claimed_ = 0;
-    std::uint64_t charged_ = 0;
+    std::atomic<std::uint64_t> charged_{0};
     // What launches may hold still. It only grows, until nothing is reserved: the driver does not
     // say whose its memory is.
     std::map<GraphPlace, std::uint64_t> most_;  // of what graphs free themselves
