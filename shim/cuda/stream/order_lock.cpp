@@ -58,22 +58,25 @@ std::uint32_t this_holder() {
 
 }  // namespace
 
-void OrderLock::Crowd::wake_all() { wake_all_at(word_); }
+void OrderLock::Crowd::wake_all() { wake_all_at(counts_[now_.load()]); }
 
 void OrderLock::Crowd::wait() {
     for (int i = 0; i < kTries; ++i) {
         if (empty()) return;
         relax();
     }
+    const std::uint32_t now = now_.load();
     const Patience patience;
-    for (std::uint32_t seen = word_.load(); count(seen) != 0; seen = word_.load()) {
-        if (!patience.sleep(word_, seen)) return forget();
+    for (std::uint32_t seen = counts_[now].load(); seen != 0; seen = counts_[now].load()) {
+        if (!patience.sleep(counts_[now], seen)) return forget(now);
     }
 }
 
-void OrderLock::Crowd::forget() {
-    std::uint32_t now = word_.load();
-    while (count(now) != 0 && !word_.compare_exchange_weak(now, now - count(now) + (1U << kBits))) {
+void OrderLock::Crowd::forget(std::uint32_t now) {
+    for (std::uint32_t next = (now + 1) % kCounts; next != now; next = (next + 1) % kCounts) {
+        if (counts_[next].load() != 0) continue;
+        now_.compare_exchange_strong(now, next);
+        return;
     }
 }
 
@@ -101,7 +104,7 @@ bool OrderLock::free_in_time() {
 OrderLock::Held OrderLock::share_when_free(Held held) {
     const Held queued = queued_.enter();
     bool patient = true;
-    while (taken_.load() != 0) {
+    while (!is_shared(held)) {
         unshare(held);
         held = 0;
         if (!patient) break;

@@ -1,6 +1,7 @@
 // A reader-writer lock that is fair and that gives up waiting.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 
@@ -16,11 +17,10 @@ class OrderLock {
     // What is given back in the end; 0: it was not got, and nothing is. Many at once may share it.
     using Held = std::uint32_t;
 
-    // Inlined as far as nobody takes it: each says first that it is there and then looks for the
-    // other.
+    // Inlined as far as nobody takes it.
     Held share() {
         const Held held = sharers_.enter();
-        return taken_.load() == 0 ? held : share_when_free(held);
+        return is_shared(held) ? held : share_when_free(held);
     }
     void unshare(Held held) {
         if (sharers_.leave(held) && taken_.load() != 0) sharers_.wake_all();
@@ -31,32 +31,34 @@ class OrderLock {
   private:
     using Word = std::atomic<std::uint32_t>;
 
-    // Those who are inside of something. They are counted in the lower half of the word; the upper
-    // one is the number of times that whoever was inside has been forgotten.
+    // Those who are inside of something. Whoever is to be forgotten stays in the count that it is
+    // in, and from then on another one is looked at.
     class Crowd {
       public:
-        Held enter() { return (word_.fetch_add(1) >> kBits) + 1; }
-        // Whether that was the last one. Who was forgotten has left already.
-        bool leave(Held held) {
-            std::uint32_t now = word_.load(std::memory_order_relaxed);
-            while ((now >> kBits) + 1 == held && count(now) != 0) {
-                if (word_.compare_exchange_weak(now, now - 1)) return count(now) == 1;
-            }
-            return false;
+        Held enter() {
+            const std::uint32_t now = now_.load(std::memory_order_relaxed);
+            counts_[now].fetch_add(1);
+            return now + 1;
         }
-        bool empty() const { return count(word_.load()) == 0; }
-        // Until it is empty, with a second's patience.
+        // Whether it is in the count that is looked at.
+        bool has(Held held) const { return now_.load() + 1 == held; }
+        // Whether that was the last one there.
+        bool leave(Held held) { return held != 0 && counts_[held - 1].fetch_sub(1) == 1; }
+        bool empty() const { return counts_[now_.load()].load() == 0; }
+        // Until it is empty, with a second's patience: then who is there is forgotten.
         void wait();
         void wake_all();
 
       private:
-        static constexpr unsigned kBits = 16;
-        static std::uint32_t count(std::uint32_t word) { return word & ((1U << kBits) - 1); }
-        void forget();
+        static constexpr unsigned kCounts = 16;  // if none is free, all goes on as it is
+        void forget(std::uint32_t now);
 
-        Word word_{0};
+        Word now_{0};
+        std::array<Word, kCounts> counts_{};
     };
 
+    // Each says first that it is there and then looks for the other.
+    bool is_shared(Held held) const { return taken_.load() == 0 && sharers_.has(held); }
     [[gnu::cold]] Held share_when_free(Held held);
     bool free_in_time();
 
