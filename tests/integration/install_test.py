@@ -65,6 +65,8 @@ class Install(unittest.TestCase):
             "share/ration/examples/quarter.toml",
             "share/ration/policy.schema.json",
             "share/man/man1/ration.1",
+            "share/man/man1/ration-env.1",
+            "share/man/man1/ration-run.1",
             "share/man/man5/ration-policy.5",
             "share/bash-completion/completions/ration",
         }

@@ -60,7 +60,7 @@ int help(bool as_json) {
     }
     print(text + table(rows) +
           "\nOptions:\n  --help     this text\n  --version  the version\n\n"
-          "`ration COMMAND --help` says more, with examples; so does ration(1).\n");
+          "`ration COMMAND --help` says more, with examples; so does `man ration-COMMAND`.\n");
     return kOk;
 }
 

@@ -9,8 +9,7 @@ import unittest
 import support
 from support import BUILD, PROGRAM, RATION, SOURCE
 
-MANUAL = SOURCE / "tools/ration/ration.1"
-POLICY_MANUAL = SOURCE / "tools/ration/ration-policy.5"
+MANUALS = SOURCE / "tools/ration/man"
 SCHEMA = SOURCE / "config/policy.schema.json"
 COMPLETION = SOURCE / "tools/ration/completion.bash"
 
@@ -74,45 +73,61 @@ class Help(support.Case):
         for command in self.listed("Commands"):
             self.assertIn("--json", self.options([command]))
 
-    def test_manual_has_every_command_and_option(self):
-        manual = MANUAL.read_text().replace("\\-", "-")
+    def manual(self, command):
+        """What the manual says of a command; explain's options are run's."""
+        names = {"explain": ["explain", "run"]}.get(command, [command])
+        return "".join((MANUALS / f"ration-{name}.1").read_text() for name in names)
+
+    def test_every_command_has_a_manual_page_with_its_options(self):
+        overview = (MANUALS / "ration.1").read_text()
         for command in self.commands():
-            self.assertRegex(manual, rf"(?m)\b(Cm|ration) .*\b{command[-1]}\b", command)
-            for option in self.options(command):
-                self.assertRegex(manual, rf"Fl -{option[2:]}\b", (command, option))
+            manual = self.manual(command[0])
+            self.assertRegex(overview, rf"(?m)^\.It Cm {command[0]}$")
+            self.assertRegex(manual, rf"(?m)^\.Nm ration Cm .*\b{command[-1]}\b", command)
+            for option in self.options(command) - {"--help"}:
+                self.assertRegex(manual, rf"(?m)^\.(It|Op) .*Fl -{option[2:]}( |$)", (command, option))
 
     def test_manual_has_no_option_that_is_gone(self):
-        known = {option[2:] for command in self.commands() for option in self.options(command)}
-        named = set(re.findall(r"Fl -([a-z][a-z-]+)", MANUAL.read_text()))
-        self.assertEqual(named - known - {"version"}, set())
+        for page in MANUALS.glob("ration*.1"):
+            owners = [command for command in self.commands()
+                      if page.name == "ration.1"
+                      or (MANUALS / f"ration-{command[0]}.1").resolve() == page.resolve()]
+            known = {option[2:] for command in owners for option in self.options(command)}
+            named = set(re.findall(r"Fl -([a-z][a-z-]+)", page.read_text()))
+            self.assertEqual(named - known - {"version"}, set(), page)
 
     def shown(self):
-        """Output of every command as JSON, on a node where there is something to show."""
+        """Each command with its output as JSON, on a node where there is something to show."""
         self.environment["SIM_CUDA_GPUS"] = "h100,h100/3g.40gb/3g.40gb"
         self.write("p.toml", "schema = 1\nx = 1\n")
-        yield self.json("ps", code=1)
-        yield self.json("check", "p.toml", code=2)
-        yield self.json("env", "--share", "25%")
-        yield self.json("run", "--share", "25%", "--dry-run", "true")
-        yield self.json("explain", "--device", "0", "--", "true")
-        yield self.json("mps", "ensure")
+        yield "ps", self.json("ps", code=1)
+        yield "check", self.json("check", "p.toml", code=2)
+        yield "env", self.json("env", "--share", "25%")
+        yield "run", self.json("run", "--share", "25%", "--dry-run", "true")
+        yield "explain", self.json("explain", "--device", "0", "--", "true")
+        yield "mps", self.json("mps", "ensure")
         self.ration("run", "--device", "0", "--share", "25%", "--", PROGRAM)
-        yield self.json("ps", "--recent")
-        yield self.json("doctor")
-        yield self.json("doctor", "true")
-        yield self.json("doctor", "--driver", BUILD / "sim/libcuda.so.1")
-        yield self.json("mps", "status")
-        yield self.json("mps", "stop")
-        yield json.loads(self.ration("help", "--json"))
-        yield json.loads(self.ration("--version", "--json"))
-        yield json.loads(self.start(RATION, "nosuch", "--json").stdout)
+        yield "ps", self.json("ps", "--recent")
+        yield "doctor", self.json("doctor")
+        yield "doctor", self.json("doctor", "true")
+        yield "doctor", self.json("doctor", "--driver", BUILD / "sim/libcuda.so.1")
+        yield "mps", self.json("mps", "status")
+        yield "mps", self.json("mps", "stop")
+        yield "", json.loads(self.ration("help", "--json"))
+        yield "", json.loads(self.ration("--version", "--json"))
+        yield "", json.loads(self.start(RATION, "nosuch", "--json").stdout)
 
     def test_manual_has_every_json_field(self):
-        section = MANUAL.read_text().split("\n.Sh JSON OUTPUT\n")[1].split("\n.Sh ")[0]
-        words = {word for line in re.findall(r"(?m)^\.(?:Va|Pq Va) (.*)$", section)
-                 for word in re.findall("[a-z_]+", line)}
-        missing = set().union(*map(fields, self.shown())) - words
-        self.assertEqual(missing, set())
+        words = {}
+        for page in MANUALS.glob("ration*.1"):
+            lines = re.findall(r"(?m)^\.(?:Va|Pq Va) (.*)$", page.read_text().split("\n.Sh JSON OUTPUT\n")[1])
+            words[page.stem] = {word for line in lines for word in re.findall("[a-z_]+", line)}
+        words["ration"] |= {"error", "exit"}  # said before the list
+        for command, told in self.shown():
+            page = f"ration-{command}" if command else "ration"
+            # A record is as ps has it.
+            known = words[page] | (words["ration-ps"] if command in ("explain", "doctor") else set())
+            self.assertEqual(fields(told) - known, set(), page)
 
     def test_manual_has_every_key_of_a_policy(self):
         schema = json.loads(SCHEMA.read_text())
@@ -120,13 +135,13 @@ class Help(support.Case):
         tables += [schema["$defs"][name] for name in ("partition", "pool", "rule")]
         keys = set().union(*(table["properties"] for table in tables))
         named = set(re.findall(r"[a-z_]+", "\n".join(
-            re.findall(r"(?m)^\.(?:It )?Ic (.*)$", POLICY_MANUAL.read_text())
+            re.findall(r"(?m)^\.(?:It )?Ic (.*)$", (MANUALS / "ration-policy.5").read_text())
         )))
         self.assertEqual(keys - named, set())
 
     @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed")
     def test_manual_is_well_formed(self):
-        done = self.start("mandoc", "-Tlint", "-Wwarning", MANUAL, POLICY_MANUAL)
+        done = self.start("mandoc", "-Tlint", "-Wwarning", *sorted(MANUALS.iterdir()))
         self.assertEqual(done.stdout, "")
 
     def test_completion(self):
