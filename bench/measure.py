@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import sys
 import tempfile
@@ -127,6 +128,20 @@ def first_call(bench):
             "of": "ms more"}
 
 
+def late_call(bench):
+    """Copies of an empty object: two paths to one file would be one object."""
+    objects = [bench.folder / f"object-{number}.so" for number in range(bench.times(250, 10))]
+    for copy in objects:
+        shutil.copy(bench.bin / "empty.so", copy)
+    environments = [bench.environment(), bench.confined_to("quarter", *first_context.SHARE)]
+    rounds = [[int(output([bench.bin / "late_call", *objects], environment)) / 1e6
+               for environment in environments] for _ in range(bench.times(40, 2))]
+    bare, added = paired(list(zip(*rounds)))
+    return {"what": f"first GPU call behind {len(objects)} objects", "unit": "ms", "bare": bare,
+            "ration": bare + added, "added": added, "beside": "", "figure": added, "budget": 2,
+            "of": "ms more"}
+
+
 def half_the_sms(bench, *more):
     return bench.confined_to("half", 'share = "50%"', 'mechanism = "green"', *more)
 
@@ -211,10 +226,11 @@ def ioctl_call(bench):
     return calls(bench, "ioctl_call", "ioctl that is not KFD's", 5)
 
 
-ROWS = {"start-up": start_up, "linked-call": linked_call, "first-call": first_call, "together": together,
-        "first-context": first_context.time_row, "first-context-memory": first_context.memory_row,
-        "launch": dormant_launch, "ordered-launch": ordered_launch,
-        "own-stream-launch": own_stream_launch, "allocation": allocation, "ioctl": ioctl_call, "hip-stream": hip_stream}
+ROWS = {"start-up": start_up, "linked-call": linked_call, "first-call": first_call, "late-call": late_call,
+        "together": together, "first-context": first_context.time_row,
+        "first-context-memory": first_context.memory_row, "launch": dormant_launch,
+        "ordered-launch": ordered_launch, "own-stream-launch": own_stream_launch, "allocation": allocation,
+        "ioctl": ioctl_call, "hip-stream": hip_stream}
 REAL_ROWS = {"first-context": first_context.time_row, "first-context-memory": first_context.memory_row,
              "launch": launch_on_a_real_driver}
 
