@@ -25,6 +25,8 @@ NUMBERS = "knows the numbers of a part with 132 SMs only, and is told of 32"
 NEVER = "the driver says of no event that it was never recorded, and the layer takes it for any other"
 DIFFERENT = {
     "capture": {"Capture.LetsTheLegacyStreamWaitForAnEventThatWasNeverRecorded": ("FAILED", NEVER)},
+    "copies": {"Copies.InPtdsAreInTheThreadsOwnStream": (
+        "FAILED", "the simulated driver has no cuPointerGetAttribute, which tells a cuMemcpy within the device")},
     "visible": {"Visible.AUuidThatIsNotThereOrNotWrittenSoNamesNothing": (
         "FAILED", "a MIG instance in CUDA_VISIBLE_DEVICES is refused before the driver finds none")},
     "memory": {"Limit.CountsTheContextItselfWhichIsSmallerOnFewerSms": ("FAILED", PERCENTAGE),
@@ -34,7 +36,8 @@ DIFFERENT = {
                    "Arrays.ArePadded": ("SKIPPED", NUMBERS),
                    "Memory.ComesInUnits": ("SKIPPED", NUMBERS)},
 }
-PROGRAMS = ("init", "procaddress", "visible", "contexts", "streams", "per_thread_stream", "events", "capture",
+PROGRAMS = ("init", "procaddress", "visible", "contexts", "streams", "per_thread_stream", "copies", "stream_values",
+            "events", "capture",
             "memory", "allocation")
 
 

@@ -8,3 +8,8 @@ ration_unit_test(engine_test
         engine_ruling_test.cpp
         engine_session_test.cpp
     LIBRARIES ration_engine_parts)
+
+# A process of its own: the course that is active stays so.
+ration_unit_test(engine_green_graph_test
+    SOURCES engine_green_graph_test.cpp
+    LIBRARIES ration_engine_parts)

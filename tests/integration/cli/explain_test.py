@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import support
-from support import BUILD, PROGRAM
+from support import BUILD, PROGRAM, RATION
 
 POLICY = """schema = 1
 [partition.quarter]
@@ -89,6 +89,32 @@ class Explain(support.Case):
             sms = json.loads(self.ration("run", "--share", share, "--", PROGRAM))["sms"]
             self.assertTrue(told.startswith(f"{sms} of 132"), (share, told, sms))
 
+    def test_prediction_of_groups_is_what_is_granted(self):
+        """Without a daemon and with one; which groups is known only where they are named."""
+        cases = (("--share", "25%"), ("--share", "1/3"), ("--share", "99%"), ("--share", "100%"), ("--sm", "20"),
+                 ("--sm", "131"), ("--sm-groups", "1,5"), ("--share", "3%", "--granularity", "fine"),
+                 ("--share", "50%", "--exclusive"), ("--share", "50%", "--memory", "2GiB"))
+        for daemon in (False, True):
+            if daemon:
+                self.daemon()
+            for options in cases:
+                told = self.json("explain", *options, "--green", "--", PROGRAM)["grant"]
+                report = json.loads(self.ration("run", *options, "--green", "--", PROGRAM))
+                (record,) = [each for each in self.json("ps", "--recent")["records"]
+                             if each["pid"] == report["pid"]]
+                self.assertTrue(told["granted"].startswith(f"{report['sms']} of 132"), (options, told))
+                self.assertTrue(record["granted"].startswith(told["granted"]), (options, record))
+                for key in ("asked", "mechanism", "concurrent", "devices", "memory_counted"):
+                    self.assertEqual(told[key], record[key], (options, key))
+                self.assertEqual(told["concurrent"], daemon)
+
+    def test_prediction_of_a_refusal_is_the_refusal(self):
+        self.daemon()
+        for options in (("--share", "3%", "--green"), ("--sm-groups", "15"), ("--sm", "133", "--green")):
+            (told,) = self.json("explain", *options, "--", PROGRAM, code=1)["refusals"]
+            done = self.start(RATION, "run", *options, "--", PROGRAM)
+            self.assertEqual(done.stderr, f"ration: {told}\n")
+
     def test_mechanism_and_why(self):
         def mechanism(*options):
             printed = self.ration("explain", *options, "--", PROGRAM)
@@ -125,6 +151,9 @@ class Explain(support.Case):
         self.assertEqual(
             facts("--share", "25%", "--exclusive"),
             ("confined", "green", green[1], True, pipe, False))
+        scope = "scope shares SMs between processes, and an MPS percentage is each process's own"
+        self.assertEqual(
+            facts("--share", "25%", "--scope", "user"), ("confined", "green", scope, True, pipe, False))
         told = self.json("explain", "--", "cat")
         self.assertEqual((told["verdict"], told["mechanism"]), ("untouched", None))
         self.assertEqual(told["decision"]["why"], "no rule matches: no_match")
