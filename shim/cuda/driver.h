@@ -12,6 +12,7 @@ namespace ration::cuda {
 struct Driver {
 #define CUDA_HOOK(symbol, family) decltype(&::symbol) symbol = nullptr;
 #define CUDA_GREEN(symbol, family, ...)
+#define CUDA_CURRENT(symbol, family)
 #define CUDA_STREAM(symbol, family, ...)
 #define CUDA_STREAM_MEMORY(symbol, family, ...)
 #define CUDA_MEMORY(symbol, family, ...)

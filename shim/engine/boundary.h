@@ -19,7 +19,7 @@ extern "C" {
 /* Raised with every change of this file, and of the rows in the midst of hooks.def, which number
  * the hooks. An upgrade can put a new engine beside an old front that is already mapped into a
  * running job: the engine refuses a number that is not its own. */
-#define RATION_ENGINE_ABI 5u
+#define RATION_ENGINE_ABI 6u
 
 #define RATION_ENGINE_FILE "libration-engine.so"
 #define RATION_ENGINE_ATTACH "ration_engine_attach"

@@ -28,6 +28,7 @@ cuda::Driver driver_table(const ration_front& front) {
     driver.symbol =               \
         reinterpret_cast<decltype(&::symbol)>(front.real(static_cast<uint32_t>(Hook::symbol)));
 #define CUDA_GREEN(symbol, family, ...)
+#define CUDA_CURRENT(symbol, family)
 #define CUDA_STREAM(symbol, family, ...)
 #define CUDA_STREAM_MEMORY(symbol, family, ...)
 #define CUDA_MEMORY(symbol, family, ...)

@@ -344,6 +344,7 @@ void* engine::green_hook_function(Hook row) {
     case Hook::symbol:                  \
         return reinterpret_cast<void*>(&green_hook::symbol);
 #define CUDA_HOOK(symbol, family)
+#define CUDA_CURRENT(symbol, family)
 #define CUDA_STREAM(symbol, family, ...)
 #define CUDA_STREAM_MEMORY(symbol, family, ...)
 #define CUDA_MEMORY(symbol, family, ...)

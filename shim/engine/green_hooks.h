@@ -13,6 +13,7 @@ namespace ration {
 struct green_hook {  // NOLINT(readability-identifier-naming): reads as a namespace
 #define CUDA_GREEN(symbol, family, ...) static std::remove_pointer_t<decltype(&::symbol)> symbol;
 #define CUDA_HOOK(symbol, family)
+#define CUDA_CURRENT(symbol, family)
 #define CUDA_STREAM(symbol, family, ...)
 #define CUDA_STREAM_MEMORY(symbol, family, ...)
 #define CUDA_MEMORY(symbol, family, ...)

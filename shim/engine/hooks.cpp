@@ -140,6 +140,7 @@ void* engine::hook_function(Hook row) {
     case Hook::symbol:            \
         return reinterpret_cast<void*>(&hook::symbol);
 #define CUDA_GREEN(symbol, family, ...)
+#define CUDA_CURRENT(symbol, family)
 #define CUDA_STREAM(symbol, family, ...)
 #define CUDA_STREAM_MEMORY(symbol, family, ...)
 #define CUDA_MEMORY(symbol, family, ...)

@@ -14,6 +14,7 @@ namespace ration {
 struct hook {  // NOLINT(readability-identifier-naming): reads as a namespace
 #define CUDA_HOOK(symbol, family) static std::remove_pointer_t<decltype(&::symbol)> symbol;
 #define CUDA_GREEN(symbol, family, ...)
+#define CUDA_CURRENT(symbol, family)
 #define CUDA_STREAM(symbol, family, ...)
 #define CUDA_STREAM_MEMORY(symbol, family, ...)
 #define CUDA_MEMORY(symbol, family, ...)

@@ -475,6 +475,7 @@ void* engine::memory_function(Hook row) {
         return reinterpret_cast<void*>(&memory_hook::symbol);
 #define CUDA_HOOK(symbol, family)
 #define CUDA_GREEN(symbol, family, ...)
+#define CUDA_CURRENT(symbol, family)
 #define CUDA_STREAM(symbol, family, ...)
 #define CUDA_STREAM_MEMORY(symbol, family, ...) RATION_FUNCTION(symbol)
 #define CUDA_MEMORY(symbol, family, ...) RATION_FUNCTION(symbol)

@@ -22,6 +22,7 @@ struct memory_hook {  // NOLINT(readability-identifier-naming): reads as a names
 #define RATION_DECLARE(symbol) static std::remove_pointer_t<decltype(&::symbol)> symbol;
 #define CUDA_HOOK(symbol, family)
 #define CUDA_GREEN(symbol, family, ...)
+#define CUDA_CURRENT(symbol, family)
 #define CUDA_STREAM(symbol, family, ...)
 #define CUDA_STREAM_MEMORY(symbol, family, ...) RATION_DECLARE(symbol)
 #define CUDA_MEMORY(symbol, family, ...) RATION_DECLARE(symbol)

@@ -16,7 +16,7 @@ constexpr Vendor vendor_of(Library library) {
 }
 
 // What a row is hooked for: see hooks.def. Libraries other than CUDA have a course alone.
-enum class Group : std::uint8_t { kCourse, kGreen, kStream, kStreamMemory, kMemory };
+enum class Group : std::uint8_t { kCourse, kGreen, kCurrent, kStream, kStreamMemory, kMemory };
 
 // One enumerator per HOOK row, named after the symbol: Hook::cuInit. The numbers are those of
 // boundary.h.
@@ -52,6 +52,7 @@ consteval std::uint8_t family_length(const char* symbol, const char* family) {
 inline constexpr HookRow kHookRows[] = {
 #define HOOK(library, symbol, family) RATION_ROW(library, symbol, family, kCourse)
 #define CUDA_GREEN(symbol, family, ...) RATION_ROW(CUDA, symbol, family, kGreen)
+#define CUDA_CURRENT(symbol, family) RATION_ROW(CUDA, symbol, family, kCurrent)
 #define CUDA_STREAM(symbol, family, ...) RATION_ROW(CUDA, symbol, family, kStream)
 #define CUDA_STREAM_MEMORY(symbol, family, ...) RATION_ROW(CUDA, symbol, family, kStreamMemory)
 #define CUDA_MEMORY(symbol, family, ...) RATION_ROW(CUDA, symbol, family, kMemory)

@@ -163,6 +163,15 @@ TEST_F(Contexts, AResetEndsThePrimary) {
     EXPECT_EQ(report["useful"], CUDA_SUCCESS);
 }
 
+constexpr const char* kNothing = R"(.version 6.3
+.target sm_75
+.address_size 64
+.visible .entry nothing()
+{
+    ret;
+}
+)";
+
 // What a thread calls first that has had the primary context current since before it ended, with
 // what another has made since.
 using First = CUresult (*)(Cuda& cuda, CUstream stream, CUdeviceptr memory);
@@ -208,6 +217,32 @@ const std::pair<const char*, First> kFirsts[] = {
          CUdevice device = -1;
          const CUresult result = cuda.cuCtxGetDevice(&device);
          return device == 0 ? result : CUDA_ERROR_INVALID_DEVICE;
+     }},
+    {"limit",
+     [](Cuda& cuda, CUstream, CUdeviceptr) {
+         std::size_t bytes = 0;
+         return cuda.cuCtxGetLimit(&bytes, CU_LIMIT_STACK_SIZE);
+     }},
+    {"priorities",
+     [](Cuda& cuda, CUstream, CUdeviceptr) {
+         int least = 0;
+         int greatest = 0;
+         return cuda.cuCtxGetStreamPriorityRange(&least, &greatest);
+     }},
+    {"event",
+     [](Cuda& cuda, CUstream, CUdeviceptr) {
+         CUevent event{};
+         return cuda.cuEventCreate(&event, CU_EVENT_DEFAULT);
+     }},
+    {"module",
+     [](Cuda& cuda, CUstream, CUdeviceptr) {
+         CUmodule module{};
+         return cuda.cuModuleLoadData(&module, kNothing);
+     }},
+    {"pinned",
+     [](Cuda& cuda, CUstream, CUdeviceptr) {
+         void* memory = nullptr;
+         return cuda.cuMemHostAlloc(&memory, 4096, 0);
      }},
     {"wait for all", [](Cuda& cuda, CUstream, CUdeviceptr) { return cuda.cuCtxSynchronize(); }},
     {"current",

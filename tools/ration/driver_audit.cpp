@@ -13,6 +13,7 @@ namespace {
 // The course: what a context comes from. The other groups are hooked under some plans only.
 constexpr std::array kListed{
 #define CUDA_GREEN(symbol, family, ...)
+#define CUDA_CURRENT(symbol, family)
 #define CUDA_STREAM(symbol, family, ...)
 #define CUDA_STREAM_MEMORY(symbol, family, ...)
 #define CUDA_MEMORY(symbol, family, ...)
