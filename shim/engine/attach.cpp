@@ -1,5 +1,6 @@
 // The engine's exported functions, one a vendor.
 #include <stdio.h>
+#include <unwind.h>
 
 #include "shim/amd/api.h"
 #include "shim/cuda/api.h"
@@ -17,6 +18,13 @@ struct Codes {
     int no_memory;
 };
 
+// A thread that is cancelled is unwound by the program's libgcc_s, and our frames by the libgcc in
+// here. That knows the sizes of registers from the first time that it unwinds by itself, and aborts
+// without them (libgcc, uw_init_context_1; seen with g++ 12).
+void begin_unwinding() {
+    _Unwind_Backtrace([](_Unwind_Context*, void*) { return _URC_END_OF_STACK; }, nullptr);
+}
+
 template <class Begin>
 int attach(const ration_front& front, Codes codes, char* reason, uint32_t capacity, Begin begin) {
     const ration::engine::ErrnoKeeper keeper;
@@ -27,6 +35,7 @@ int attach(const ration_front& front, Codes codes, char* reason, uint32_t capaci
                  front.abi, front.hook_count, RATION_ENGINE_ABI, ration::kHookCount);
         return codes.other_version;
     }
+    begin_unwinding();
     try {
         begin();
     } catch (...) {

@@ -27,14 +27,12 @@ std::string driver_number(const cuda::green::Calls& calls) {
 
 std::atomic<GreenCourse*> GreenCourse::active_{nullptr};
 
-GreenCourse::GreenCourse(const ration_front& front, const cuda::Plan& plan,
-                         std::function<void(CUdevice, const std::string&)> placed)
+GreenCourse::GreenCourse(const ration_front& front, const cuda::Plan& plan)
     : plan_(*plan.green),
       named_devices_(!plan.lasting.empty()),
       calls_(green_calls(front)),
       driver_(driver_number(calls_)),
-      placed_(std::move(placed)),
-      opening_{[this](CUdevice device) { return place(device); },
+      opening_{[this](CUdevice device) { return chosen(device); },
                [this](CUdevice device, CUcontext home, CUcontext primary) {
                    return open(device, home, primary);
                },
@@ -47,30 +45,40 @@ Or<GreenCourse::Parts> GreenCourse::divide(cuda::Grant& grant) {
     auto divided = cuda::green::divide(calls_, plan_, uuids);
     if (const Refusal* refusal = cuda::refusal_of(divided)) return *refusal;
     const Parts& parts = std::get<Parts>(divided);
-    std::vector<std::size_t> order(parts.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-    // Whoever takes groups of several devices asks for them in this order.
-    std::sort(order.begin(), order.end(),
-              [&](std::size_t one, std::size_t two) { return uuids[one] < uuids[two]; });
-    for (const std::size_t i : order) {
+    for (std::size_t i = 0; i < parts.size(); ++i) {
         const Part& part = parts[i];
         cuda::DeviceGrant& device = grant.devices[i];
         if (device.total == 0) device.total = part.need.whole ? device.granted : part.layout.total;
         device.granted = part.sms(device.granted);
         if (!part.need.note.empty()) grant.notes.push_back(part.need.note);
-        if (!named_devices_ && parts.size() != 1) continue;
-        const auto groups = places_.take(static_cast<CUdevice>(i), part, driver_);
-        if (const Refusal* refusal = cuda::refusal_of(groups)) return *refusal;
-        device.groups = cuda::green::groups_text(std::get<std::vector<unsigned>>(groups));
     }
     return divided;
+}
+
+std::optional<Or<cuda::Grant>> GreenCourse::place_certain(const Parts& parts, cuda::Grant grant,
+                                                          GreenWait& wait) {
+    if (!certain(parts)) return grant;
+    std::vector<std::size_t> order(parts.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    // Whoever takes groups of several devices asks for them in this order.
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t one, std::size_t two) { return parts[one].uuid < parts[two].uuid; });
+    for (const std::size_t i : order) {
+        auto groups = places_.take(static_cast<CUdevice>(i), parts[i], driver_, wait);
+        if (!groups) return std::nullopt;
+        if (const Refusal* refusal = cuda::refusal_of(*groups)) return *refusal;
+        chosen_[i] = std::move(std::get<std::vector<unsigned>>(*groups));
+        grant.devices[i].groups = cuda::green::groups_text(chosen_[i]);
+    }
+    placed_ = ~std::uint64_t{0};
+    return grant;
 }
 
 void GreenCourse::adopt(const Parts& parts) {
     parts_ = parts;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         if (parts[i].need.whole) {
-            takes_whole_later_ = takes_whole_later_ || !certain();
+            takes_whole_later_ = takes_whole_later_ || !certain(parts);
             continue;
         }
         residences_[i] =
@@ -87,23 +95,26 @@ Residence* GreenCourse::residence(CUdevice device) {
     return here == nullptr || here->given_up() ? nullptr : here;
 }
 
-std::optional<Refusal> GreenCourse::take_whole(CUdevice device) {
+bool GreenCourse::is_placed(CUdevice device) const {
     const auto index = static_cast<std::size_t>(device);
-    if (!takes_whole_later_ || !in_table(device) || index >= parts_.size()) return std::nullopt;
-    const std::uint64_t bit = std::uint64_t{1} << index;
-    if (!parts_[index].need.whole || (taken_whole_ & bit) != 0) return std::nullopt;
-    const auto taken = places_.take(device, parts_[index], driver_);
-    if (const Refusal* refusal = cuda::refusal_of(taken)) return *refusal;
-    taken_whole_ |= bit;
-    return std::nullopt;
+    return !in_table(device) || index >= parts_.size() || (placed_ >> index & 1) != 0;
 }
 
-Or<std::vector<unsigned>> GreenCourse::place(CUdevice device) {
-    auto groups = places_.take(device, parts_[static_cast<std::size_t>(device)], driver_);
-    if (!certain() && cuda::refusal_of(groups) == nullptr) {
-        placed_(device, cuda::green::groups_text(std::get<std::vector<unsigned>>(groups)));
+std::optional<Or<std::vector<unsigned>>> GreenCourse::place(CUdevice device, GreenWait& wait) {
+    const auto index = static_cast<std::size_t>(device);
+    auto groups = places_.take(device, parts_[index], driver_, wait);
+    if (!groups || cuda::refusal_of(*groups) != nullptr) return groups;
+    if (!is_placed(device)) {
+        chosen_[index] = std::get<std::vector<unsigned>>(*groups);
+        placed_ |= std::uint64_t{1} << index;
     }
     return groups;
+}
+
+// Asked by the device's first home.
+Or<std::vector<unsigned>> GreenCourse::chosen(CUdevice device) const {
+    if (is_placed(device)) return chosen_[static_cast<std::size_t>(device)];
+    return Refusal{CUDA_ERROR_NOT_READY, "no groups of SMs have been chosen yet"};
 }
 
 bool GreenCourse::open(CUdevice device, CUcontext home, CUcontext primary) {

@@ -5,7 +5,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -27,18 +26,28 @@ class GreenCourse {
   public:
     using Parts = std::vector<cuda::green::Part>;
 
-    // `placed` is told the groups that were chosen on a device after the grant was adopted.
-    GreenCourse(const ration_front& front, const cuda::Plan& plan,
-                std::function<void(CUdevice, const std::string& groups)> placed);
+    GreenCourse(const ration_front& front, const cuda::Plan& plan);
 
     // The course whose grant is in force in this process; null before that, and without one. Not by
     // way of the session, because calls that only translate come here too often.
     static GreenCourse* active() { return active_.load(std::memory_order_acquire); }
 
     // Once the driver is initialised: how much of each device this process gets, also written into
-    // the grant. Groups are chosen here where it is certain that the process uses the device, else
-    // with its first context there. Several threads may work this out at once.
+    // the grant. Several threads may work this out at once.
     cuda::Or<Parts> divide(cuda::Grant& grant);
+
+    // Groups are chosen before the grant is adopted where it is certain that the process uses the
+    // device, else with its first context there. What follows answers nothing where others hold
+    // what is wanted, and `wait` says when to ask again; one thread at a time may ask.
+    //
+    // The grant, with what was chosen.
+    std::optional<cuda::Or<cuda::Grant>> place_certain(const Parts& parts, cuda::Grant grant,
+                                                       GreenWait& wait);
+    // Of one device, after the grant was adopted. Of one that is wholly had there are none, but
+    // others see from now on that it is taken.
+    std::optional<cuda::Or<std::vector<unsigned>>> place(CUdevice device, GreenWait& wait);
+    // Whether that is done, or there is nothing to do. Any thread.
+    bool is_placed(CUdevice device) const;
 
     // Believes the parts that one of them found. From then on the program is told of its SMs.
     void adopt(const Parts& parts);
@@ -52,9 +61,6 @@ class GreenCourse {
     // Whether there are devices of which the whole was asked for, and that are taken with their
     // first contexts.
     bool takes_whole_later() const { return takes_whole_later_; }
-    // A context of such a device has come: others see from now on that it is taken. Of any other
-    // device nothing is done.
-    std::optional<cuda::Refusal> take_whole(CUdevice device);
 
     const cuda::green::GreenPlan& plan() const { return plan_; }
 
@@ -72,10 +78,10 @@ class GreenCourse {
     bool take_back(CUdevice device);
 
   private:
-    cuda::Or<std::vector<unsigned>> place(CUdevice device);
+    cuda::Or<std::vector<unsigned>> chosen(CUdevice device) const;
     bool open(CUdevice device, CUcontext home, CUcontext primary);
     void close(CUdevice device);
-    bool certain() const { return named_devices_ || parts_.size() == 1; }
+    bool certain(const Parts& parts) const { return named_devices_ || parts.size() == 1; }
 
     static std::atomic<GreenCourse*> active_;
 
@@ -83,7 +89,6 @@ class GreenCourse {
     const bool named_devices_;
     const cuda::green::Calls calls_;
     const std::string driver_;
-    const std::function<void(CUdevice, const std::string&)> placed_;
     const cuda::green::Opening opening_;
     GreenPlaces places_{plan_};
     cuda::green::Homes homes_;
@@ -92,7 +97,8 @@ class GreenCourse {
     Parts parts_;
     bool confines_ = false;
     bool takes_whole_later_ = false;
-    std::atomic<std::uint64_t> taken_whole_{0};  // bit i: device i
+    std::array<std::vector<unsigned>, cuda::green::kMostDevices> chosen_;
+    std::atomic<std::uint64_t> placed_{0};  // bit i: chosen_[i] is known, and stays
     static_assert(cuda::green::kMostDevices <= 64);
 
     std::mutex mutex_;  // guards what follows; held across no call

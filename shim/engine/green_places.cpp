@@ -55,8 +55,9 @@ cuda::Or<std::vector<unsigned>> GreenPlaces::unaccounted(const Part& part,
     return first_groups(part.need);
 }
 
-cuda::Or<std::vector<unsigned>> GreenPlaces::take(CUdevice device, const Part& part,
-                                                  const std::string& driver) {
+std::optional<cuda::Or<std::vector<unsigned>>> GreenPlaces::take(CUdevice device, const Part& part,
+                                                                 const std::string& driver,
+                                                                 GreenWait& wait) {
     const std::lock_guard lock(mutex_);
     auto& groups = held_[static_cast<unsigned>(device)];
     std::string why;
@@ -66,16 +67,12 @@ cuda::Or<std::vector<unsigned>> GreenPlaces::take(CUdevice device, const Part& p
     if (plan_.scope != policy::Scope::kProcess && asked.scope.empty()) {
         return unaccounted(part, "/proc/self/cgroup does not tell the cgroup of this process");
     }
-    state::Patience patience;
-    patience.wait = plan_.wait;
-    patience.on_wait = [this, &part](const std::string& for_what) {
-        log::write(log::Level::kWarn, "waits up to " + std::to_string(plan_.wait.count()) +
-                                          " s for groups of " + part.uuid + ": " + for_what);
-    };
-    const state::Taken taken = groups->take(layout_of(part, driver), asked, patience);
+    state::Taken taken = groups->attempt(layout_of(part, driver), asked);
+    if (wait.goes_on(device, part.uuid, taken)) return std::nullopt;
     switch (taken.outcome) {
         case state::Taken::Outcome::kTaken:
             return part.need.whole ? std::vector<unsigned>{} : numbers_of(taken.groups);
+        case state::Taken::Outcome::kMoment:  // not after a wait
         case state::Taken::Outcome::kUnusable:
             return unaccounted(part, taken.why);
         case state::Taken::Outcome::kRefused:

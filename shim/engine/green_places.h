@@ -4,12 +4,14 @@
 #include <array>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "shim/cuda/green/division.h"
 #include "shim/cuda/green/homes.h"
 #include "shim/cuda/refusal.h"
+#include "shim/engine/green_wait.h"
 #include "shim/state/groups.h"
 
 namespace ration::engine {
@@ -19,12 +21,13 @@ class GreenPlaces {
   public:
     explicit GreenPlaces(const cuda::green::GreenPlan& plan) : plan_(plan) {}
 
-    // The groups of the device's part; none for the whole of it, which is noted too. May wait as
-    // long as the policy says, and says so. Where the lock files cannot be used, partitions that
-    // nobody was promised anything of have the first groups. Any thread; asked again, it answers
-    // the same.
-    cuda::Or<std::vector<unsigned>> take(CUdevice device, const cuda::green::Part& part,
-                                         const std::string& driver);
+    // The groups of the device's part; none for the whole of it, which is noted too. Nothing where
+    // others hold them: `wait` says when to ask again. Where the lock files cannot be used,
+    // partitions that nobody was promised anything of have the first groups. Any thread; asked
+    // again, it answers the same. Sleeps nowhere.
+    std::optional<cuda::Or<std::vector<unsigned>>> take(CUdevice device,
+                                                        const cuda::green::Part& part,
+                                                        const std::string& driver, GreenWait& wait);
 
     // A hold that the program dropped, by closing our descriptor or the lock file.
     struct Dropped {
@@ -32,7 +35,7 @@ class GreenPlaces {
         std::string lost;  // why others have it now; "": it was free still, and is held again
     };
     // Holds again what was dropped since this was last asked. Each loss is told once. A few system
-    // calls for each device, and never a wait: while another thread takes groups it answers none.
+    // calls for each device: while another thread takes groups it answers none.
     std::vector<Dropped> keep();
 
   private:
@@ -41,7 +44,7 @@ class GreenPlaces {
     state::Ask ask(const cuda::green::Part& part) const;
 
     const cuda::green::GreenPlan& plan_;
-    std::mutex mutex_;  // held while one waits: whoever needs the device needs its groups
+    std::mutex mutex_;  // guards what follows; held across no sleep
     std::array<std::unique_ptr<state::Groups>, cuda::green::kMostDevices> held_;
 };
 

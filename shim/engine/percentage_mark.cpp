@@ -18,9 +18,7 @@ std::optional<cuda::Refusal> PercentageMark::set(const std::string& uuid) {
     if (mark) {
         state::Ask ask;
         ask.what = state::Ask::What::kPercentage;
-        state::Patience patience;
-        patience.transaction = kLongestTransaction;
-        taken = mark->take({}, ask, patience);
+        taken = mark->take({}, ask, kLongestTransaction);
     }
     if (taken.outcome == state::Taken::Outcome::kTaken) return std::nullopt;
     if (taken.outcome == state::Taken::Outcome::kUnusable) {

@@ -56,12 +56,7 @@ Session::Session(const ration_front& front, Session* former, Findings findings)
       generation_(host::generation()),
       driver_(driver_table(front)),
       ruling_(std::move(findings.ruling)),
-      green_(ruling_.plan.green ? std::make_unique<GreenCourse>(
-                                      front, ruling_.plan,
-                                      [this](CUdevice device, const std::string& groups) {
-                                          placed(device, groups);
-                                      })
-                                : nullptr),
+      green_(ruling_.plan.green ? std::make_unique<GreenCourse>(front, ruling_.plan) : nullptr),
       passed_over_(std::move(findings.passed_over)),
       overlay_(ruling_.plan.temporary, ruling_.plan.lasting),
       recorder_(ruling_.record) {

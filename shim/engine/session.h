@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -43,20 +44,18 @@ class Session {
     CUresult init(unsigned int flags);
 
     // A call that makes or takes a context. `call` is the real one; `undo` takes back a success
-    // that is refused after all.
+    // that is refused after all, or that others' groups stand in the way of: then `call` is made
+    // once more when they have ended.
     template <class Call, class Undo>
     CUresult context(Call call, Undo undo) {
         if (passes_through()) return call();
-        if (const CUresult code = before_context()) return code;
-        const host::Uncancelled uncancelled;
-        const Deeper deeper(*this);
-        const CUresult result = [&] {
-            const host::Uncancelled::Pause pause(uncancelled);
-            return call();
-        }();
-        const CUresult code = after_context(result);
-        if (result == CUDA_SUCCESS && code != CUDA_SUCCESS) undo();
-        return code;
+        while (true) {
+            if (const CUresult code = before_context()) return code;
+            std::optional<GreenWait> wait;
+            const CUresult code = checked(call, undo, wait);
+            if (!wait) return code;
+            if (const CUresult ended = await_place(wait->device(), *wait)) return ended;
+        }
     }
 
     // For hooks of other groups than the course: work of ours that calls the driver, and must not
@@ -167,25 +166,53 @@ class Session {
     void announce();
     CUresult real_init(unsigned int flags);
     void init_failed(CUresult code);
-    CUresult settle();
     struct Judgement {
         cuda::Or<cuda::Grant> grant;
         GreenCourse::Parts parts;  // under green contexts
     };
+    CUresult settle();
+    std::optional<Judgement> read_back();
+    std::optional<CUresult> conclude(const Judgement& judgement, GreenWait& wait);
     Judgement judge(const cuda::Readings& read) const;
     cuda::Or<cuda::Grant> verified(const cuda::Readings& read) const;
-    CUresult accept(const Judgement& judgement);
+    CUresult accept(const cuda::Grant& grant, const GreenCourse::Parts& parts);
     std::optional<cuda::Refusal> start_counting(const cuda::Grant& grant);
     CUresult enter_home(CUcontext context);
     void dropped(const std::vector<GreenPlaces::Dropped>& found);
-    CUresult no_home(CUdevice device, cuda::green::Residence& here, const cuda::Refusal& refusal);
-    void placed(CUdevice device, const std::string& groups);
+    CUresult no_home(CUdevice device, const cuda::Refusal& refusal);
     void publish_grant();
     CUresult refuse(const cuda::Refusal& refusal);
     CUresult refuse_device(CUdevice device, const cuda::Refusal& refusal);
     CUresult before_context();
-    CUresult after_context(CUresult result);
-    std::optional<cuda::Refusal> take_whole(CUdevice device);
+    // An error and `wait` where others hold the groups of the context's device. From where it
+    // begins to do something, signals are `held` until all of it is done, or undone.
+    CUresult after_context(CUresult result, std::optional<host::HeldSignals>& held,
+                           std::optional<GreenWait>& wait);
+    template <class Call, class Undo>
+    CUresult checked(Call call, Undo undo, std::optional<GreenWait>& wait) {
+        std::optional<host::HeldSignals> held;  // to the end: its handlers may leave by longjmp
+        const host::Uncancelled uncancelled;
+        const Deeper deeper(*this);
+        const CUresult result = [&] {
+            const host::Uncancelled::Pause pause(uncancelled);
+            return call();
+        }();
+        const CUresult code = after_context(result, held, wait);
+        if (result == CUDA_SUCCESS && code != CUDA_SUCCESS) undo();
+        if (wait) wait->note_end(*held);
+        return code;
+    }
+    // Under green contexts: has the groups of a device chosen. One attempt, nothing where others
+    // hold them; CUDA_SUCCESS where there is nothing to do.
+    std::optional<CUresult> place(CUdevice device, GreenWait& wait);
+    // After an attempt in vain: waits where nothing of ours is held.
+    CUresult await_place(CUdevice device, GreenWait& wait);
+    std::optional<cuda::Or<std::vector<unsigned>>> place_locked(CUdevice device, GreenWait& wait);
+    std::chrono::seconds longest_wait() const;
+    // Between two attempts. An error ends the wait.
+    CUresult sleep(const GreenWait& wait);
+    void say_waiting(const GreenWait& wait);
+    void stop_waiting();
     std::optional<cuda::Refusal> mark(CUdevice device);
     static std::uint64_t bit_of(CUdevice device);
     bool is_checked(CUdevice device) const;
@@ -221,6 +248,7 @@ class Session {
     std::set<CUresult> said_;
     PercentageMark mark_;
     bool told_of_retaken_ = false;
+    std::uint64_t waits_ = 0;     // bit i: it has been said that groups of device i are waited for
     std::uint64_t unshared_ = 0;  // bit i: device i is used without the share that was asked for
 
     // Read without the mutex, on the way of every call: written with it.

@@ -1,5 +1,6 @@
 // A session's contexts: the first on each device is compared with what was granted.
 #include <bit>
+#include <utility>
 
 #include "shim/cuda/context_error.h"
 #include "shim/engine/session.h"
@@ -15,7 +16,8 @@ std::uint64_t Session::bit_of(CUdevice device) {
     return device >= 0 && device < kBits ? std::uint64_t{1} << device : 0;
 }
 
-CUresult Session::after_context(CUresult result) {
+CUresult Session::after_context(CUresult result, std::optional<HeldSignals>& held,
+                                std::optional<GreenWait>& wait) {
     if (stage_.load(std::memory_order_acquire) != Stage::kGranted || all_checked()) return result;
     if (result != CUDA_SUCCESS) {
         context_failed(result);
@@ -23,12 +25,19 @@ CUresult Session::after_context(CUresult result) {
     }
     const auto device = cuda::context_device(driver_);
     if (!device || (is_checked(*device) && !in_doubt_)) return result;
-    const auto no_whole = take_whole(*device);
-    const HeldSignals held(HeldSignals::Which::kAll);
+    held.emplace(HeldSignals::Which::kAll);
+    if (!is_checked(*device)) {
+        GreenWait one(longest_wait());
+        const auto code = place(*device, one);
+        if (!code) {
+            wait = std::move(one);
+            return CUDA_ERROR_NOT_READY;
+        }
+        if (*code != CUDA_SUCCESS) return *code;
+    }
     const std::lock_guard lock(mutex_);
     if (stage_ == Stage::kRefused) return code_;
     if (stage_ != Stage::kGranted) return result;
-    if (no_whole && !is_checked(*device)) return refuse_device(*device, *no_whole);
     if (!is_checked(*device)) {
         const cuda::ContextCheck check = cuda::check_context(driver_, grant_, *device);
         if (!check.done) return result;
@@ -39,12 +48,6 @@ CUresult Session::after_context(CUresult result) {
     if (in_doubt_.exchange(false)) publish_grant();
     if (all_checked()) leave_contexts();
     return result;
-}
-
-std::optional<Refusal> Session::take_whole(CUdevice device) {
-    if (green_ == nullptr || !green_->takes_whole_later()) return std::nullopt;
-    const HeldSignals held(HeldSignals::Which::kHandled);
-    return green_->take_whole(device);
 }
 
 // A whole device is not marked: it is what every process has that no policy speaks of.

@@ -42,19 +42,45 @@ void Session::init_failed(CUresult code) {
 // since NVML may have to be loaded for it, and the first that is ready is believed: nobody waits
 // for the loader, or for a thread that is inside the real cuInit.
 CUresult Session::settle() {
+    const std::optional<Judgement> judgement = read_back();
+    if (!judgement) return CUDA_SUCCESS;
+    GreenWait wait(longest_wait());
+    while (true) {
+        if (const auto code = conclude(*judgement, wait)) return *code;
+        if (const CUresult ended = sleep(wait)) return ended;
+    }
+}
+
+// Nothing where the driver is not ready: a thread of a tool may come back from its cuInit before.
+std::optional<Session::Judgement> Session::read_back() {
     const HeldSignals held(HeldSignals::Which::kHandled);
     const host::Uncancelled uncancelled;
     const Deeper deeper(*this);
     const auto readings = cuda::read_devices(driver_, ruling_.plan.applied == cuda::Applied::kMig);
-    // A thread of a tool may come back from its cuInit before the driver is ready.
-    if (readings.code == CUDA_ERROR_NOT_INITIALIZED) return CUDA_SUCCESS;
-    const Judgement judgement = judge(readings);
+    if (readings.code == CUDA_ERROR_NOT_INITIALIZED) return std::nullopt;
+    return judge(readings);
+}
+
+// Nothing where others hold the groups that are wanted.
+std::optional<CUresult> Session::conclude(const Judgement& judgement, GreenWait& wait) {
+    const HeldSignals held(HeldSignals::Which::kAll);
+    const host::Uncancelled uncancelled;
+    const Deeper deeper(*this);
     const std::lock_guard lock(mutex_);
     if (stage_ == Stage::kRefused) return code_;
     if (stage_ != Stage::kWaiting) return CUDA_SUCCESS;
     overlay_.tidy();
     if (const Refusal* refusal = cuda::refusal_of(judgement.grant)) return refuse(*refusal);
-    return accept(judgement);
+    const auto& grant = std::get<cuda::Grant>(judgement.grant);
+    if (green_ == nullptr) return accept(grant, {});
+    const auto placed = green_->place_certain(judgement.parts, grant, wait);
+    if (!placed) {
+        say_waiting(wait);
+        wait.note_end(held);
+        return std::nullopt;
+    }
+    if (const Refusal* refusal = cuda::refusal_of(*placed)) return refuse(*refusal);
+    return accept(std::get<cuda::Grant>(*placed), judgement.parts);
 }
 
 Session::Judgement Session::judge(const cuda::Readings& read) const {
@@ -103,11 +129,10 @@ std::optional<Refusal> Session::start_counting(const cuda::Grant& grant) {
     return std::nullopt;
 }
 
-CUresult Session::accept(const Judgement& judgement) {
-    const auto& grant = std::get<cuda::Grant>(judgement.grant);
+CUresult Session::accept(const cuda::Grant& grant, const GreenCourse::Parts& parts) {
     if (const auto refusal = start_counting(grant)) return refuse(*refusal);
     grant_ = grant;
-    if (green_ != nullptr) green_->adopt(judgement.parts);
+    if (green_ != nullptr) green_->adopt(parts);
     stage_.store(Stage::kGranted, std::memory_order_release);
     publish_grant();
     log::write(log::Level::kInfo, cuda::grant_line(recorder_.record()));

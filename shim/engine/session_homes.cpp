@@ -14,9 +14,14 @@ CUresult Session::need_home(CUdevice device) {
     if (here == nullptr || stage_.load(std::memory_order_acquire) != Stage::kGranted) {
         return before_context();
     }
+    if (!passes_through()) {
+        GreenWait wait(longest_wait());
+        const auto placed = place(device, wait);
+        if (const CUresult code = placed ? *placed : await_place(device, wait)) return code;
+    }
     return apart([&](bool nested) {
         if (nested || here->home() != nullptr) return CUDA_SUCCESS;
-        if (const auto refusal = here->need_home()) return no_home(device, *here, *refusal);
+        if (const auto refusal = here->need_home()) return no_home(device, *refusal);
         const std::lock_guard lock(mutex_);
         if (in_doubt_.exchange(false)) publish_grant();
         return CUDA_SUCCESS;
@@ -50,13 +55,16 @@ CUresult Session::enter_home(CUcontext context) {
 }
 
 // What the driver could not do it may do another time; anything else is final.
-CUresult Session::no_home(CUdevice device, cuda::green::Residence& here, const Refusal& refusal) {
+CUresult Session::no_home(CUdevice device, const Refusal& refusal) {
     const bool final = refusal.code == CUDA_ERROR_NOT_PERMITTED;
     const bool warns = final && ruling_.on_error == policy::OnError::kWarn;
-    // Before the lock, which is taken inside of the residence's. Another thread has seen to it.
-    if (warns && !here.give_up()) return CUDA_SUCCESS;
+    cuda::green::Residence* const here = green_->residence(device);
+    // Before the lock, since the driver may be called under the residence's. Where it is not given
+    // up another thread has seen to it.
+    if (warns && here != nullptr && !here->give_up()) return CUDA_SUCCESS;
     const std::lock_guard lock(mutex_);
     if (stage_ != Stage::kGranted) return code_;
+    if (warns && here == nullptr && is_checked(device)) return CUDA_SUCCESS;
     if (final) return refuse_device(device, refusal);
     const std::string line =
         cuda::explain_context_error(refusal.code, grant_).value_or(refusal.line);
@@ -64,13 +72,6 @@ CUresult Session::no_home(CUdevice device, cuda::green::Residence& here, const R
     recorder_.publish(state::State::kRefused, line);
     in_doubt_ = true;
     return refusal.code;
-}
-
-void Session::placed(CUdevice device, const std::string& groups) {
-    const std::lock_guard lock(mutex_);
-    grant_.devices[static_cast<std::size_t>(device)].groups = groups;
-    publish_grant();
-    log::write(log::Level::kInfo, cuda::grant_line(recorder_.record()));
 }
 
 void Session::dropped(const std::vector<GreenPlaces::Dropped>& found) {

@@ -25,26 +25,28 @@ struct KernelAction {
     std::uint64_t mask;
 };
 
-bool is_handled(int signal) {
-    KernelAction action{};
-    return syscall(SYS_rt_sigaction, signal, nullptr, &action, sizeof action.mask) == 0 &&
-           action.handler != SIG_DFL && action.handler != SIG_IGN;
-}
-
 std::uint64_t handled_signals() {
     std::uint64_t handled = 0;
     for (int signal = 1; signal <= kSignals; ++signal) {
-        if ((kNeverHeld & bit(signal)) == 0 && is_handled(signal)) handled |= bit(signal);
+        if ((kNeverHeld & bit(signal)) == 0 && has_handler(signal)) handled |= bit(signal);
     }
     return handled;
 }
 
 }  // namespace
 
+bool has_handler(int signal) {
+    KernelAction action{};
+    return syscall(SYS_rt_sigaction, signal, nullptr, &action, sizeof action.mask) == 0 &&
+           action.handler != SIG_DFL && action.handler != SIG_IGN;
+}
+
 HeldSignals::HeldSignals(Which which) {
     const std::uint64_t held = which == Which::kAll ? ~kNeverHeld : handled_signals();
     syscall(SYS_rt_sigprocmask, SIG_BLOCK, &held, &before_, sizeof held);
 }
+
+bool HeldSignals::blocked_before(int signal) const { return (before_ & bit(signal)) != 0; }
 
 HeldSignals::~HeldSignals() {
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before_, nullptr, sizeof before_);

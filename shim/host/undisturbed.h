@@ -48,8 +48,13 @@ class HeldSignals {
     HeldSignals(const HeldSignals&) = delete;
     HeldSignals& operator=(const HeldSignals&) = delete;
 
+    bool blocked_before(int signal) const;
+
   private:
     std::uint64_t before_ = 0;  // the kernel's signal set is one 64-bit word
 };
+
+// Whether the program handles a signal itself.
+bool has_handler(int signal);
 
 }  // namespace ration::host

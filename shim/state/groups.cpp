@@ -11,31 +11,16 @@
 #include "shim/state/group_bytes.h"
 #include "shim/state/group_view.h"
 #include "shim/state/layout.h"
+#include "shim/state/pauses.h"
 
 namespace ration::state {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Outcome = Taken::Outcome;
 using What = Ask::What;
-using std::chrono::milliseconds;
 
-constexpr milliseconds kLongestPause{250};
-
-// Between a half and the whole of `pause`, so that those who wait don't come all at once. A signal
-// may end it early.
-void sleep_about(std::chrono::nanoseconds pause) {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    const auto part = (static_cast<std::uint64_t>(now.tv_nsec) * 2654435761u +
-                       static_cast<std::uint64_t>(getpid()) * 40503u) >>
-                      8;
-    const auto length = static_cast<std::uint64_t>(pause.count());
-    const std::uint64_t chosen = length / 2 + part % (length / 2 + 1);
-    const timespec duration{static_cast<time_t>(chosen / 1000000000),
-                            static_cast<long>(chosen % 1000000000)};
-    nanosleep(&duration, nullptr);
-}
+// For what was lost: a call of the program is under way.
+constexpr std::chrono::milliseconds kShortTransaction{500};
 
 bool needs_layout(const Ask& ask) { return ask.what == What::kCount || ask.what == What::kNamed; }
 
@@ -248,8 +233,7 @@ Taken Groups::transaction(const Layout& layout, const Ask& ask) {
     return result;
 }
 
-// Nothing if another process is in the middle of taking; then `other` is it.
-std::optional<Taken> Groups::attempt(const Layout& layout, const Ask& ask, pid_t& other) {
+Taken Groups::attempt(const Layout& layout, const Ask& ask) {
     const Turn turn(file_->turn());
     forget_parents();
     if (hold_) return taken(hold_->groups, hold_->joined);
@@ -259,8 +243,10 @@ std::optional<Taken> Groups::attempt(const Layout& layout, const Ask& ask, pid_t
     if (!lock(file_->fd(), mutex, F_WRLCK)) {
         if (errno != EAGAIN && errno != EACCES) return unusable(failure(file_->path()));
         const auto held = conflict(file_->fd(), mutex);
-        other = held ? held->pid : 0;
-        return std::nullopt;
+        return {Outcome::kMoment,
+                {},
+                false,
+                file_->path() + " is being changed by " + process_text(held ? held->pid : 0)};
     }
     // Also when memory runs out: nothing stays locked but what is held.
     struct End {
@@ -275,29 +261,14 @@ std::optional<Taken> Groups::attempt(const Layout& layout, const Ask& ask, pid_t
     return transaction(layout, ask);
 }
 
-Taken Groups::take(const Layout& layout, const Ask& ask, const Patience& patience) {
-    const auto end = Clock::now() + patience.wait;
-    auto transaction_end = Clock::now() + patience.transaction;
-    milliseconds pause{10};
-    bool told = false;
+Taken Groups::take(const Layout& layout, const Ask& ask, std::chrono::milliseconds transaction) {
+    Pauses pauses(std::chrono::milliseconds(0), transaction);
     while (true) {
-        pid_t other = 0;
-        auto result = attempt(layout, ask, other);
-        const auto now = Clock::now();
-        if (!result) {
-            if (now >= transaction_end) {
-                return unusable(file_->path() + " is being changed by " + process_text(other) +
-                                ", and has been for long: is it stopped? Let it go on, or end it");
-            }
-            sleep_about(milliseconds(1));
-            continue;
-        }
-        if (result->outcome != Outcome::kBusy || now >= end) return *std::move(result);
-        if (!told && patience.on_wait) patience.on_wait(result->why);
-        told = true;
-        sleep_about(std::min<std::chrono::nanoseconds>(pause, end - now));
-        pause = std::min(pause * 2, kLongestPause);
-        transaction_end = Clock::now() + patience.transaction;
+        Taken taken = attempt(layout, ask);
+        const auto pause = pauses.after(taken);
+        if (!pause) return taken;
+        const timespec duration{0, static_cast<long>(pause->count())};
+        nanosleep(&duration, nullptr);
     }
 }
 
@@ -315,7 +286,7 @@ Groups::Standing Groups::standing(std::string& why) {
         former.ask.what = What::kNamed;
         former.ask.named = former.groups;
     }
-    const Taken again = take(former.layout, former.ask);
+    const Taken again = take(former.layout, former.ask, kShortTransaction);
     if (again.outcome == Outcome::kTaken) return Standing::kRetaken;
     why =
         "the lock on " + file_->path() +

@@ -4,7 +4,6 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,18 +39,15 @@ struct Ask {
     std::string scope;       // key (scope.h); "": this process alone
 };
 
-struct Patience {
-    std::chrono::milliseconds wait{0};                // for groups that others hold
-    std::function<void(const std::string&)> on_wait;  // told once, with what is waited for
-    // For another process in the middle of taking, which lasts microseconds unless it was stopped
-    // there (SIGSTOP, a debugger).
-    std::chrono::milliseconds transaction{10000};
-};
+// For another process in the middle of taking, which lasts microseconds unless it was stopped there
+// (SIGSTOP, a debugger).
+inline constexpr std::chrono::milliseconds kLongestTransaction{10000};
 
 struct Taken {
     enum class Outcome {
         kTaken,     // `groups` are this process's (all bits for kWhole, none for kPercentage)
         kBusy,      // others hold them; their end would help
+        kMoment,    // another process is in the middle of taking: once more
         kRefused,   // what is asked for cannot be, or contradicts what live processes hold
         kUnusable,  // the lock file cannot be used
     };
@@ -64,7 +60,8 @@ struct Taken {
 // One object for each device of a process. What it holds ends with the process, however that ends,
 // and is not inherited by a forked child, for which the same object holds nothing.
 //
-// Nothing here changes signals, starts a thread or throws but std::bad_alloc. Whoever takes groups
+// Nothing here changes signals, starts a thread or throws but std::bad_alloc, and nothing waits for
+// groups: whoever does asks again (pauses.h). Whoever takes groups
 // of several devices asks in the order of their UUIDs, since two that wait for each other both wait
 // in vain. No turn is kept among those who wait.
 class Groups {
@@ -78,8 +75,14 @@ class Groups {
     Groups& operator=(const Groups&) = delete;
 
     // Answers what is held already, if something is. The first of a scope takes, later ones join:
-    // they must ask for as many (or the same) groups and be as exclusive, else kRefused.
-    Taken take(const Layout& layout, const Ask& ask, const Patience& patience = {});
+    // they must ask for as many (or the same) groups and be as exclusive, else kRefused. One
+    // attempt, which sleeps nowhere.
+    Taken attempt(const Layout& layout, const Ask& ask);
+
+    // The same, but it sleeps as long as another process is in the middle of taking, for
+    // `transaction` at most: never kMoment.
+    Taken take(const Layout& layout, const Ask& ask,
+               std::chrono::milliseconds transaction = kLongestTransaction);
 
     // Gives all of it back. Members of the scope keep theirs.
     void release();
@@ -103,7 +106,6 @@ class Groups {
     };
 
     explicit Groups(std::unique_ptr<LockFile> file) : file_(std::move(file)) {}
-    std::optional<Taken> attempt(const Layout& layout, const Ask& ask, pid_t& other);
     Taken transaction(const Layout& layout, const Ask& ask);
     Taken decide(const Layout& layout, const Ask& ask) const;
     Taken join(const Ask& ask, const Held& member) const;

@@ -114,8 +114,7 @@ class GreenGraph : public testing::Test {
         front.find = [](std::uint32_t, const char*) -> void* { return nullptr; };
         cuda::Plan plan;
         plan.green.emplace();
-        auto* const course =
-            new engine::GreenCourse(front, plan, [](CUdevice, const std::string&) {});
+        auto* const course = new engine::GreenCourse(front, plan);
         cuda::green::Part part;
         part.layout.total = 132;
         part.layout.groups.resize(15);

@@ -5,6 +5,7 @@ ration_unit_test(state_list_test SOURCES state_list_test.cpp LIBRARIES ration_st
 ration_unit_test(state_storm_test SOURCES state_storm_test.cpp LIBRARIES ration_state LABELS storm)
 ration_unit_test(state_group_set_test SOURCES state_group_set_test.cpp LIBRARIES ration_state)
 ration_unit_test(state_groups_test SOURCES state_groups_test.cpp LIBRARIES ration_state)
+ration_unit_test(state_pauses_test SOURCES state_pauses_test.cpp LIBRARIES ration_state)
 ration_unit_test(state_quota_units_test SOURCES state_quota_units_test.cpp LIBRARIES ration_state)
 ration_unit_test(state_scope_test SOURCES state_scope_test.cpp LIBRARIES ration_state)
 ration_unit_test(state_lock_file_test SOURCES state_lock_file_test.cpp LIBRARIES ration_state)

@@ -3,7 +3,6 @@
 
 #include <sys/mman.h>
 
-#include <chrono>
 #include <memory>
 #include <string>
 
@@ -42,13 +41,6 @@ inline Ask percentage() {
     ask.what = Ask::What::kPercentage;
     return ask;
 }
-inline Patience patient(int wait, std::function<void(const std::string&)> on_wait = {}) {
-    Patience patience;
-    patience.wait = std::chrono::milliseconds(wait);
-    patience.on_wait = std::move(on_wait);
-    return patience;
-}
-
 // Memory that children share with the test.
 template <typename T>
 class Shared {

@@ -15,6 +15,8 @@ std::string outcome(const Taken& taken) {
     switch (taken.outcome) {
         case Outcome::kTaken:
             return to_text(taken.groups) + (taken.joined ? " joined" : "");
+        case Outcome::kMoment:
+            return "[moment] " + taken.why;
         case Outcome::kBusy:
             return "[busy] " + taken.why;
         case Outcome::kRefused:
@@ -194,64 +196,40 @@ TEST_F(StateGroups, DevicesDoNotDisturbEachOther) {
     EXPECT_EQ(outcome(groups->take(layout_of(16), some(16))), "0-15");
 }
 
-TEST_F(StateGroups, WaitsAndSaysSoOnce) {
-    const auto holder = other(some(16));
-    int told = 0;
-    std::string line;
-    const auto groups = open();
-    // Two of its pauses pass before the holder goes.
-    const auto tell = [&](const std::string& why) {
-        ++told;
-        line = why;
-        holder->child.go();
-    };
-    EXPECT_EQ(outcome(groups->take(layout_of(16), some(2), patient(60000, tell))), "0-1");
-    EXPECT_EQ(told, 1);
-    EXPECT_THAT(line, HasSubstr("groups 0-15 held by pid"));
-}
+// A process that is in the middle of taking, as if a debugger had stopped it there.
+class Stuck {
+  public:
+    explicit Stuck(const std::string& file)
+        : child_([&](const Child::Side& side) {
+              const Descriptor fd(::open(file.c_str(), O_CREAT | O_RDWR, 0666));
+              if (!lock(fd.get(), {0, 1}, F_WRLCK)) return 1;
+              side.ready();
+              side.wait();
+              return 0;
+          }) {
+        EXPECT_TRUE(child_.await_ready());
+    }
+    pid_t pid() const { return child_.pid(); }
+    void kill() {
+        child_.kill(SIGKILL);
+        child_.join();
+    }
 
-TEST_F(StateGroups, GivesUpWhenItsTimeIsOver) {
-    const auto holder = other(some(16));
-    int told = 0;
-    const auto groups = open();
-    const auto begin = std::chrono::steady_clock::now();
-    const Taken taken =
-        groups->take(layout_of(16), some(2), patient(60, [&](const std::string&) { ++told; }));
-    EXPECT_EQ(taken.outcome, Outcome::kBusy);
-    EXPECT_EQ(told, 1);
-    EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(60));
-    EXPECT_EQ(groups->take(layout_of(16), some(2), patient(0, [&](const std::string&) { ++told; }))
-                  .outcome,
-              Outcome::kBusy);
-    EXPECT_EQ(told, 1) << "who does not wait says nothing";
-}
+  private:
+    Child child_;
+};
 
-TEST_F(StateGroups, WaitsForNothingThatNeverComes) {
-    const auto holder = other(some(4));
-    const auto groups = open();
-    EXPECT_EQ(groups->take(layout_of(15), some(2), patient(60000)).outcome, Outcome::kRefused);
-}
-
-// Stopped by a debugger, say, while it was taking.
 TEST_F(StateGroups, NamesAProcessThatIsStuckInTheMiddle) {
-    close(::open(file().c_str(), O_CREAT | O_RDWR, 0666));
-    Child stuck([&](const Child::Side& side) {
-        const Descriptor fd(::open(file().c_str(), O_RDWR));
-        if (!lock(fd.get(), {0, 1}, F_WRLCK)) return 1;
-        side.ready();
-        side.wait();
-        return 0;
-    });
-    ASSERT_TRUE(stuck.await_ready());
+    Stuck stuck(file());
     const auto groups = open();
-    Patience patience;
-    patience.transaction = std::chrono::milliseconds(20);
-    EXPECT_THAT(outcome(groups->take(layout_of(16), some(2), patience)),
-                testing::AllOf(HasSubstr("[unusable] " + file() + " is being changed by pid " +
-                                         std::to_string(stuck.pid())),
-                               HasSubstr("is it stopped?")));
-    stuck.kill(SIGKILL);
-    stuck.join();
+    const Taken at_once = groups->attempt(layout_of(16), some(2));
+    EXPECT_EQ(at_once.outcome, Outcome::kMoment);
+    EXPECT_THAT(at_once.why, testing::StartsWith(file() + " is being changed by pid " +
+                                                 std::to_string(stuck.pid())));
+    EXPECT_THAT(
+        outcome(groups->take(layout_of(16), some(2), std::chrono::milliseconds(20))),
+        testing::AllOf(HasSubstr("[unusable] " + at_once.why), HasSubstr("is it stopped?")));
+    stuck.kill();
     EXPECT_EQ(outcome(groups->take(layout_of(16), some(2))), "0-1");
 }
 
