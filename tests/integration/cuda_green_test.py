@@ -38,7 +38,7 @@ DIFFERENT = {
 }
 PROGRAMS = ("init", "procaddress", "visible", "contexts", "streams", "per_thread_stream", "copies", "stream_values",
             "events", "capture",
-            "memory", "allocation")
+            "memory", "allocation", "graph_memory")
 
 
 def outcomes(program, **variables):
