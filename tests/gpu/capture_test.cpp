@@ -507,5 +507,58 @@ TEST(GreenCapture, GraphsRunWhereTheyWereCaptured) {
     EXPECT_TRUE(report["in a"]);
 }
 
+// What a confined program is told, and where its nodes run, is no other than this.
+TEST(Graph, KernelNodesNameThePrimaryContextAndRunOnItsSms) {
+    const Report report = in_lab([](Lab& lab, Report& found) {
+        Cuda& cuda = lab.cuda;
+        if (cuda.cuGraphKernelNodeSetParams_v2 == nullptr) return found.set("absent", 1);
+        SmProbe probe(cuda);
+        CUstream stream = lab.stream(CU_STREAM_NON_BLOCKING);
+        cuda.cuStreamBeginCapture_v2(stream, kGlobal);
+        probe.launch(stream);
+        CUgraph graph = end_capture(lab, stream, found);
+        CUgraphNode nodes[2]{};
+        std::size_t count = 2;
+        cuda.cuGraphGetNodes(graph, nodes, &count);
+        CUDA_KERNEL_NODE_PARAMS parameters{};
+        CUgraphNode kernel = nodes[1];
+        found.set("get", cuda.cuGraphKernelNodeGetParams_v2(kernel, &parameters));
+        found.set("primary", parameters.ctx == lab.primary);
+        const auto sms = [&](CUgraph launched) {
+            CUgraphExec exec{};
+            cuda.cuGraphInstantiateWithFlags(&exec, launched, 0);
+            cuda.cuGraphLaunch(exec, stream);
+            cuda.cuStreamSynchronize(stream);
+            return static_cast<long long>(probe.marked().count());
+        };
+        found.set("captured", sms(graph));
+        parameters.ctx = lab.primary;
+        found.set("set", cuda.cuGraphKernelNodeSetParams_v2(kernel, &parameters));
+        found.set("after it", sms(graph));
+        // What they point to is the node's, and was replaced.
+        cuda.cuGraphKernelNodeGetParams_v2(kernel, &parameters);
+        CUgraph built{};
+        CUgraphNode node{};
+        cuda.cuGraphCreate(&built, 0);
+        found.set("add", cuda.cuGraphAddKernelNode_v2(&node, built, nullptr, 0, &parameters));
+        found.set("added", sms(built));
+        CUgraphExec exec{};
+        cuda.cuGraphInstantiateWithFlags(&exec, graph, 0);
+        found.set("set executable",
+                  cuda.cuGraphExecKernelNodeSetParams_v2(exec, kernel, &parameters));
+        cuda.cuGraphLaunch(exec, stream);
+        cuda.cuStreamSynchronize(stream);
+        found.set("executed", static_cast<long long>(probe.marked().count()));
+    });
+    if (report.has("absent")) GTEST_SKIP() << "this driver lacks an entry point of the question";
+    for (const char* call : {"get", "set", "add", "set executable"}) {
+        EXPECT_EQ(report[call], CUDA_SUCCESS) << call;
+    }
+    EXPECT_TRUE(report["primary"]);
+    for (const char* graph : {"captured", "after it", "added", "executed"}) {
+        EXPECT_EQ(report[graph], part().sms) << graph;
+    }
+}
+
 }  // namespace
 }  // namespace gpu

@@ -109,6 +109,66 @@ TEST_F(GreenLaunch, ANodeTellsTheContextOfItsCapture) {
     EXPECT_TRUE(report["has func"]);
 }
 
+// The graph's kernel node; null: it has none, or the driver can't be asked.
+CUgraphNode kernel_node(Cuda& cuda, CUgraph graph) {
+    CUgraphNode nodes[4]{};
+    std::size_t count = 4;
+    cuda.cuGraphGetNodes(graph, nodes, &count);
+    for (std::size_t i = 0; i < count && i < 4; ++i) {
+        CUgraphNodeType type{};
+        cuda.cuGraphNodeGetType(nodes[i], &type);
+        if (type == CU_GRAPH_NODE_TYPE_KERNEL) return nodes[i];
+    }
+    return nullptr;
+}
+
+TEST_F(GreenLaunch, AKernelNodeRunsInTheContextThatItNames) {
+    const Report report = in_home([](Lab& lab, const Home& home, Report& found) {
+        Cuda& cuda = lab.cuda;
+        if (cuda.cuGraphKernelNodeSetParams_v2 == nullptr || cuda.cuGraphClone == nullptr) {
+            lacks_entry_point(found);
+            return;
+        }
+        SmProbe probe(cuda);
+        CUstream stream = lab.stream(CU_STREAM_NON_BLOCKING);
+        CUgraph graph = captured(lab, probe, stream);
+        CUDA_KERNEL_NODE_PARAMS parameters{};
+        cuda.cuGraphKernelNodeGetParams_v2(kernel_node(cuda, graph), &parameters);
+        const auto sms = [&](CUgraphExec exec) {
+            cuda.cuGraphLaunch(exec, stream);
+            cuda.cuStreamSynchronize(stream);
+            return static_cast<long long>(probe.marked().count());
+        };
+        CUgraphExec of_home{};
+        cuda.cuGraphInstantiateWithFlags(&of_home, graph, 0);
+        found.set("sms", home.sms);
+        found.set("captured", sms(of_home));
+        parameters.ctx = lab.primary;
+        cuda.cuGraphExecKernelNodeSetParams_v2(of_home, kernel_node(cuda, graph), &parameters);
+        found.set("executable", sms(of_home));
+        CUgraph copy{};
+        CUgraphExec of_primary{};
+        found.set("clone", cuda.cuGraphClone(&copy, graph));
+        found.set("set", cuda.cuGraphKernelNodeSetParams_v2(kernel_node(cuda, copy), &parameters));
+        cuda.cuGraphInstantiateWithFlags(&of_primary, copy, 0);
+        found.set("primary", sms(of_primary));
+        CUgraph built{};
+        CUgraphNode node{};
+        CUgraphExec of_built{};
+        cuda.cuGraphCreate(&built, 0);
+        found.set("add", cuda.cuGraphAddKernelNode_v2(&node, built, nullptr, 0, &parameters));
+        cuda.cuGraphInstantiateWithFlags(&of_built, built, 0);
+        sms(of_home);  // which forgets what was marked before
+        found.set("built", sms(of_built));
+    });
+    SKIP_WITHOUT_ENTRY_POINT(report);
+    for (const char* call : {"clone", "set", "add"}) EXPECT_EQ(report[call], CUDA_SUCCESS) << call;
+    EXPECT_EQ(report["captured"], report["sms"]);
+    EXPECT_EQ(report["executable"], report["sms"]) << "it stays where it was made";
+    EXPECT_EQ(report["primary"], part().sms);
+    EXPECT_EQ(report["built"], part().sms);
+}
+
 constexpr const char* kNothing = R"(.version 7.8
 .target sm_90
 .address_size 64

@@ -70,19 +70,17 @@ CUresult unsafe_allowed(const Driver& driver) {
     return spoil(against, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
 }
 
-CUgraphNode capture_node(CUstream stream, CUgraphNodeType type, Task task) {
+CUresult capture_task(CUstream stream, Task task) {
     Capture& capture = *stream->capture;
-    if (capture.invalid) return nullptr;
-    CUgraphNode node = capture.graph->add(type, std::move(task), stream->captured);
-    stream->captured = {node};
-    return node;
+    if (capture.invalid) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+    const CUgraphNodeType type = task.node;
+    stream->captured = {capture.graph->add(type, std::move(task), stream->captured)};
+    return CUDA_SUCCESS;
 }
 
-CUresult capture_task(CUstream stream, Task task) {
-    const CUgraphNodeType type = task.node;
-    return capture_node(stream, type, std::move(task)) != nullptr
-               ? CUDA_SUCCESS
-               : CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+CUgraphNode capture_node(CUstream stream, CUgraphNodeType type) {
+    const CUresult result = capture_task(stream, {[] {}, nullptr, nullptr, type});
+    return result == CUDA_SUCCESS ? stream->captured.front() : nullptr;
 }
 
 CUresult capture_record(CUstream stream, CUevent event) {
@@ -116,11 +114,19 @@ CUresult capture_wait(CUstream stream, CUevent event) {
     return CUDA_SUCCESS;
 }
 
-void begin_capture(Driver& driver, CUstream stream, CUstreamCaptureMode mode) {
+void begin_capture(Driver& driver, CUstream stream, CUstreamCaptureMode mode, CUgraph graph,
+                   std::vector<CUgraphNode> after) {
     const auto capture =
         std::make_shared<Capture>(Capture{++driver.last_capture, stream, mode, thread_number()});
+    if (graph == nullptr) {
+        capture->own = std::make_unique<CUgraph_st>();
+        graph = capture->own.get();
+    }
+    capture->graph = graph;
+    capture->before = graph->nodes.size();
     capture->streams.insert(stream);
     stream->capture = capture;
+    stream->captured = std::move(after);
     driver.captures.insert(capture);
 }
 
@@ -135,7 +141,8 @@ void end_capture(Driver& driver, const CapturePtr& capture) {
 
 bool joined(const Capture& capture) {
     const auto& nodes = capture.graph->nodes;
-    return std::all_of(nodes.begin(), nodes.end(), [&](const auto& node) {
+    const auto first = nodes.begin() + static_cast<std::ptrdiff_t>(capture.before);
+    return std::all_of(first, nodes.end(), [&](const auto& node) {
         return reaches(capture.origin->captured, node.get());
     });
 }

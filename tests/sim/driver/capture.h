@@ -18,7 +18,10 @@ struct Capture {
     CUstreamCaptureMode mode;
     unsigned long thread;             // that began it
     std::set<CUstream> streams = {};  // origin, and those that an event brought in
-    std::unique_ptr<CUgraph_st> graph = std::make_unique<CUgraph_st>();
+    // Made for it, unless the program gave one.
+    std::unique_ptr<CUgraph_st> own = nullptr;
+    CUgraph graph = nullptr;
+    std::size_t before = 0;  // nodes that the graph had
     bool invalid = false;
 };
 using CapturePtr = std::shared_ptr<Capture>;
@@ -34,15 +37,17 @@ CUresult progress_known(const Driver& driver, CUcontext context);
 // (cuThreadExchangeStreamCaptureMode): if not, that spoils the captures that forbid it.
 CUresult unsafe_allowed(const Driver& driver);
 
-// In a stream that is being captured: a new node for the next task (null: the capture is spoilt), a
-// node for the task, an event that marks what was captured so
-// far, and an event to wait for (which may bring the stream into the capture).
-CUgraphNode capture_node(CUstream stream, CUgraphNodeType type, Task task);
+// In a stream that is being captured: a new node with nothing to do (null: the capture is spoilt),
+// a node for the task, an event that marks what was captured so far, and an event to wait for
+// (which may bring the stream into the capture).
+CUgraphNode capture_node(CUstream stream, CUgraphNodeType type);
 CUresult capture_task(CUstream stream, Task task);
 CUresult capture_record(CUstream stream, CUevent event);
 CUresult capture_wait(CUstream stream, CUevent event);
 
-void begin_capture(Driver& driver, CUstream stream, CUstreamCaptureMode mode);
+// Into a new graph, or after those nodes of one that there is.
+void begin_capture(Driver& driver, CUstream stream, CUstreamCaptureMode mode,
+                   CUgraph graph = nullptr, std::vector<CUgraphNode> after = {});
 // Takes all streams out of the capture.
 void end_capture(Driver& driver, const CapturePtr& capture);
 // Whether all that was captured is joined to the origin.

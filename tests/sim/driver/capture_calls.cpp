@@ -1,4 +1,6 @@
 // The entry points of stream capture.
+#include <algorithm>
+
 #include "tests/sim/driver/on_stream.h"
 
 using sim::Call;
@@ -9,16 +11,53 @@ using sim::or_own;
 
 namespace {
 
+bool has_all(const CUgraph_st& graph, const std::vector<CUgraphNode>& nodes) {
+    return std::all_of(nodes.begin(), nodes.end(),
+                       [&](CUgraphNode each) { return graph.has(each); });
+}
+
 bool legacy(CUstream stream) { return stream == stream->context->legacy.get(); }
 
-CUresult begin(const char* symbol, CUstream handle, CUstreamCaptureMode mode) {
-    return on_stream(symbol, handle, [mode](Driver& driver, CUstream stream, auto&) {
+CUresult begin(const char* symbol, CUstream handle, CUstreamCaptureMode mode,
+               CUgraph graph = nullptr, const std::vector<CUgraphNode>& after = {}) {
+    return on_stream(symbol, handle, [&](Driver& driver, CUstream stream, auto&) {
         if (legacy(stream) && stream->context->green == nullptr) {
             return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
         }
         if (mode > CU_STREAM_CAPTURE_MODE_RELAXED) return CUDA_ERROR_INVALID_VALUE;
         if (stream->capture != nullptr) return CUDA_ERROR_ILLEGAL_STATE;
-        sim::begin_capture(driver, stream, mode);
+        if (graph != nullptr && (driver.graphs.count(graph) == 0 || !has_all(*graph, after))) {
+            return CUDA_ERROR_INVALID_VALUE;
+        }
+        sim::begin_capture(driver, stream, mode, graph, after);
+        return CUDA_SUCCESS;
+    });
+}
+
+// Into a graph that there is.
+CUresult begin(const char* symbol, CUstream handle, CUstreamCaptureMode mode, CUgraph graph,
+               const CUgraphNode* after, std::size_t count) {
+    if (graph == nullptr || (after == nullptr && count != 0)) {
+        Call call(symbol);
+        return call.driver() == nullptr ? call.done() : call.done(CUDA_ERROR_INVALID_VALUE);
+    }
+    return begin(symbol, handle, mode, graph, {after, after + count});
+}
+
+CUresult update(const char* symbol, CUstream handle, const CUgraphNode* nodes, std::size_t count,
+                unsigned flags) {
+    return on_stream(symbol, handle, [=](Driver&, CUstream stream, auto&) {
+        if (stream->capture == nullptr) return CUDA_ERROR_ILLEGAL_STATE;
+        if (stream->capture->invalid) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+        if (flags > CU_STREAM_SET_CAPTURE_DEPENDENCIES || (nodes == nullptr && count != 0) ||
+            !has_all(*stream->capture->graph, {nodes, nodes + count})) {
+            return CUDA_ERROR_INVALID_VALUE;
+        }
+        if (flags == CU_STREAM_SET_CAPTURE_DEPENDENCIES) stream->captured.clear();
+        for (std::size_t i = 0; i < count; ++i) {
+            auto& all = stream->captured;
+            if (std::find(all.begin(), all.end(), nodes[i]) == all.end()) all.push_back(nodes[i]);
+        }
         return CUDA_SUCCESS;
     });
 }
@@ -41,7 +80,8 @@ CUresult end(const char* symbol, CUstream handle, CUgraph* graph) {
         }
         if (capture->invalid) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
         if (!whole) return CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
-        *graph = capture->graph.release();
+        static_cast<void>(capture->own.release());  // it is the program's from here on
+        *graph = capture->graph;
         driver.graphs.insert(*graph);
         return CUDA_SUCCESS;
     });
@@ -75,7 +115,7 @@ CUresult info(const char* symbol, CUstream handle, const Wanted& wanted) {
         *wanted.status = capture.invalid ? CU_STREAM_CAPTURE_STATUS_INVALIDATED
                                          : CU_STREAM_CAPTURE_STATUS_ACTIVE;
         tell<cuuint64_t>(wanted.id, capture.id);
-        tell(wanted.graph, capture.graph.get());
+        tell(wanted.graph, capture.graph);
         tell<const CUgraphNode*>(wanted.nodes, stream->captured.data());
         tell<const CUgraphEdgeData*>(wanted.edges, nullptr);
         tell(wanted.count, stream->captured.size());
@@ -96,6 +136,34 @@ CUresult cuStreamBeginCapture_v2(CUstream stream, CUstreamCaptureMode mode) {
 }
 CUresult cuStreamBeginCapture_v2_ptsz(CUstream stream, CUstreamCaptureMode mode) {
     return begin("cuStreamBeginCapture_v2_ptsz", or_own(stream), mode);
+}
+CUresult cuStreamBeginCaptureToGraph(CUstream stream, CUgraph graph, const CUgraphNode* after,
+                                     const CUgraphEdgeData*, std::size_t count,
+                                     CUstreamCaptureMode mode) {
+    return begin("cuStreamBeginCaptureToGraph", stream, mode, graph, after, count);
+}
+CUresult cuStreamBeginCaptureToGraph_ptsz(CUstream stream, CUgraph graph, const CUgraphNode* after,
+                                          const CUgraphEdgeData*, std::size_t count,
+                                          CUstreamCaptureMode mode) {
+    return begin("cuStreamBeginCaptureToGraph_ptsz", or_own(stream), mode, graph, after, count);
+}
+CUresult cuStreamUpdateCaptureDependencies(CUstream stream, CUgraphNode* nodes, std::size_t count,
+                                           unsigned flags) {
+    return update("cuStreamUpdateCaptureDependencies", stream, nodes, count, flags);
+}
+CUresult cuStreamUpdateCaptureDependencies_ptsz(CUstream stream, CUgraphNode* nodes,
+                                                std::size_t count, unsigned flags) {
+    return update("cuStreamUpdateCaptureDependencies_ptsz", or_own(stream), nodes, count, flags);
+}
+CUresult cuStreamUpdateCaptureDependencies_v2(CUstream stream, CUgraphNode* nodes,
+                                              const CUgraphEdgeData*, std::size_t count,
+                                              unsigned flags) {
+    return update("cuStreamUpdateCaptureDependencies_v2", stream, nodes, count, flags);
+}
+CUresult cuStreamUpdateCaptureDependencies_v2_ptsz(CUstream stream, CUgraphNode* nodes,
+                                                   const CUgraphEdgeData*, std::size_t count,
+                                                   unsigned flags) {
+    return update("cuStreamUpdateCaptureDependencies_v2_ptsz", or_own(stream), nodes, count, flags);
 }
 CUresult cuStreamEndCapture(CUstream stream, CUgraph* graph) {
     return end("cuStreamEndCapture", stream, graph);

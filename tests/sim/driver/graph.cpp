@@ -39,7 +39,8 @@ void add_nodes(CUgraphExec_st& exec, const CUgraph_st& graph) {
             add_nodes(exec, *node->child);
             continue;
         }
-        exec.tasks.push_back(node->task);
+        CUcontext context = node->kernel != nullptr ? node->kernel->parameters.ctx : nullptr;
+        exec.nodes.push_back({node.get(), node->task, context});
         if (node->allocates != nullptr) exec.allocates.push_back(node->allocates);
         const bool of_another = node->frees != nullptr && node->frees->graph != &graph;
         if (of_another) exec.frees.push_back(node->frees);
@@ -55,10 +56,37 @@ CUresult check(CUgraph graph, cuuint64_t flags) {
 
 CUresult run(Driver& driver, CUgraphExec exec, CUstream stream) {
     CUresult result = driver.enqueue(stream, {[] {}});
-    for (const Task& task : exec->tasks) {
-        if (result == CUDA_SUCCESS) result = driver.enqueue(stream, task);
+    for (const ExecNode& node : exec->nodes) {
+        if (result == CUDA_SUCCESS) result = driver.enqueue(stream, node.task);
     }
     return result;
+}
+
+// As long as the nodes are of the same kinds one after the other. A graph with memory must not have
+// an executable graph of its own.
+CUresult update(Driver& driver, CUgraphExec exec, CUgraph graph, CUgraphExecUpdateResult& why) {
+    why = CU_GRAPH_EXEC_UPDATE_ERROR;
+    if (driver.graphs.count(graph) == 0 || graph->parent != nullptr) {
+        return CUDA_ERROR_INVALID_VALUE;
+    }
+    CUgraphExec_st updated{graph, exec->flags};
+    add_nodes(updated, *graph);
+    why = CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
+    if (updated.nodes.size() != exec->nodes.size()) return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
+    why = CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED;
+    for (std::size_t i = 0; i < updated.nodes.size(); ++i) {
+        if (updated.nodes[i].task.node != exec->nodes[i].task.node) {
+            return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
+        }
+    }
+    why = CU_GRAPH_EXEC_UPDATE_ERROR_NOT_SUPPORTED;
+    if (graph->exec != nullptr && graph->exec != exec) return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
+    why = CU_GRAPH_EXEC_UPDATE_SUCCESS;
+    exec->nodes = std::move(updated.nodes);
+    exec->allocates = std::move(updated.allocates);
+    exec->frees = std::move(updated.frees);
+    if (exec->use != nullptr) exec->use = use_of(driver, exec->allocates);
+    return CUDA_SUCCESS;
 }
 
 // The graph's memory is its own until here.
@@ -200,6 +228,22 @@ CUresult cuGraphUpload(CUgraphExec exec, CUstream stream) {
 }
 CUresult cuGraphUpload_ptsz(CUgraphExec exec, CUstream stream) {
     return sim::upload("cuGraphUpload_ptsz", exec, or_own(stream));
+}
+
+CUresult cuGraphExecUpdate(CUgraphExec exec, CUgraph graph, CUgraphNode* error,
+                           CUgraphExecUpdateResult* why) {
+    return on_exec("cuGraphExecUpdate", exec, [=](Driver& driver) {
+        if (error == nullptr || why == nullptr) return CUDA_ERROR_INVALID_VALUE;
+        *error = nullptr;
+        return sim::update(driver, exec, graph, *why);
+    });
+}
+CUresult cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, CUgraphExecUpdateResultInfo* why) {
+    return on_exec("cuGraphExecUpdate_v2", exec, [=](Driver& driver) {
+        if (why == nullptr) return CUDA_ERROR_INVALID_VALUE;
+        *why = {};
+        return sim::update(driver, exec, graph, why->result);
+    });
 }
 
 // What it allocated and nobody has freed stays.

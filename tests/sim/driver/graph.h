@@ -8,6 +8,24 @@
 #include "tests/sim/driver/graph_memory.h"
 #include "tests/sim/driver/work.h"
 
+namespace sim {
+
+// A kernel node's parameters, with memory of its own for those of the kernel.
+struct KernelNode {
+    CUDA_KERNEL_NODE_PARAMS parameters;
+    CUdeviceptr value;
+    void* pointers[1];
+};
+
+// A node of an executable graph.
+struct ExecNode {
+    CUgraphNode node;
+    Task task;
+    CUcontext context;  // of a kernel
+};
+
+}  // namespace sim
+
 // The handles' types are cuda.h's, so they live outside the namespace.
 struct CUgraphNode_st {
     CUgraph graph;
@@ -17,6 +35,7 @@ struct CUgraphNode_st {
     sim::GraphAllocationPtr allocates = nullptr;  // an allocation node
     sim::GraphAllocationPtr frees = nullptr;      // a free node
     std::unique_ptr<CUgraph_st> child = nullptr;  // a child graph's node
+    std::unique_ptr<sim::KernelNode> kernel = nullptr;
 };
 
 struct CUgraph_st {
@@ -35,7 +54,7 @@ struct CUgraph_st {
 struct CUgraphExec_st {
     CUgraph graph;  // null once it is destroyed
     cuuint64_t flags;
-    std::vector<sim::Task> tasks = {};
+    std::vector<sim::ExecNode> nodes = {};
     std::vector<sim::GraphAllocationPtr> allocates = {};
     std::vector<sim::GraphAllocationPtr> frees = {};  // other graphs' allocations
     sim::GraphUsePtr use = nullptr;
@@ -45,6 +64,8 @@ namespace sim {
 
 class Driver;
 
+// What a kernel node that has just been captured was launched with.
+void note_kernel(CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS& parameters);
 // Whether `node` is one of `last`, or comes before one of them.
 bool reaches(const std::vector<CUgraphNode>& last, CUgraphNode node);
 CUgraphExec instantiate(Driver& driver, CUgraph graph, cuuint64_t flags);

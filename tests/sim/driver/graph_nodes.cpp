@@ -26,7 +26,7 @@ struct Place {
                            [this](CUgraphNode each) { return graph->has(each); });
     }
     CUgraphNode add(CUgraphNodeType type) const {
-        return *node = graph->add(type, {[] {}}, before());
+        return *node = graph->add(type, {[] {}, nullptr, nullptr, type}, before());
     }
 };
 
@@ -67,6 +67,7 @@ std::unique_ptr<CUgraph_st> copy_of(Driver& driver, const CUgraph_st& graph) {
         for (CUgraphNode each : node->after) after.push_back(copies[each]);
         CUgraphNode made = copy->add(node->type, node->task, std::move(after));
         copies[node.get()] = made;
+        if (node->kernel != nullptr) sim::note_kernel(made, node->kernel->parameters);
         if (node->child == nullptr) continue;
         made->child = copy_of(driver, *node->child);
         made->child->parent = copy.get();

@@ -25,11 +25,13 @@ std::vector<unsigned> first_sms(const SmSet& set, unsigned blocks) {
 
 }  // namespace
 
+bool has_parameter(const std::string& name) { return name == "smid_mask" || name == "wait_flag"; }
+
 CUresult kernel_task(const Driver& driver, const std::string& name, CUcontext context,
                      unsigned blocks, void** parameters, Task& task) {
     task.run = [] {};
     task.node = CU_GRAPH_NODE_TYPE_KERNEL;
-    if (name != "smid_mask" && name != "wait_flag") return CUDA_SUCCESS;
+    if (!has_parameter(name)) return CUDA_SUCCESS;
     if (parameters == nullptr) return CUDA_ERROR_INVALID_VALUE;
     const std::vector<unsigned> sms = first_sms(context->sms, blocks);
     unsigned* words =

@@ -55,9 +55,29 @@ Shape shape_of(const CUlaunchConfig& config) {
     return shape;
 }
 
+Shape shape_of(const CUDA_KERNEL_NODE_PARAMS& node) {
+    return {{node.gridDimX, node.gridDimY, node.gridDimZ},
+            {node.blockDimX, node.blockDimY, node.blockDimZ}};
+}
+
 }  // namespace sim
 
 namespace {
+
+CUDA_KERNEL_NODE_PARAMS node_of(CUfunction function, const Shape& shape, CUcontext context,
+                                void** parameters) {
+    CUDA_KERNEL_NODE_PARAMS node{};
+    node.func = function;
+    node.gridDimX = shape.grid[0];
+    node.gridDimY = shape.grid[1];
+    node.gridDimZ = shape.grid[2];
+    node.blockDimX = shape.block[0];
+    node.blockDimY = shape.block[1];
+    node.blockDimZ = shape.block[2];
+    node.kernelParams = parameters;
+    node.ctx = context;
+    return node;
+}
 
 CUresult launch(const char* symbol, CUfunction function, const Shape& shape, CUstream handle,
                 void** parameters) {
@@ -76,6 +96,10 @@ CUresult launch(const char* symbol, CUfunction function, const Shape& shape, CUs
     result = sim::kernel_task(*driver, function->name, stream->context, shape.blocks(), parameters,
                               task);
     if (result == CUDA_SUCCESS) result = driver->enqueue(stream, std::move(task));
+    if (result == CUDA_SUCCESS && stream->capture != nullptr) {
+        sim::note_kernel(stream->captured.front(),
+                         node_of(function, shape, stream->context, parameters));
+    }
     return call.done(result, "kernel=%s blocks=%u threads=%u sms=%d", function->name.c_str(),
                      shape.blocks(), shape.threads(), stream->context->usable_sms);
 }

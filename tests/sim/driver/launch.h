@@ -21,6 +21,7 @@ struct Shape {
 };
 
 Shape shape_of(const CUlaunchConfig& config);
+Shape shape_of(const CUDA_KERNEL_NODE_PARAMS& node);
 // Whether a kernel of that shape can run in the context.
 CUresult check_launch(const Shape& shape, const CUfunc_st& function, const CUctx_st& context);
 // Blocks of a cluster that the function allows.

@@ -38,7 +38,7 @@ CUresult on_node(const char* symbol, CUgraphNode node, Use&& use) {
         const auto has = [=](const CUgraph_st* graph) { return graph->has(node); };
         return std::any_of(driver.graphs.begin(), driver.graphs.end(), has) ||
                std::any_of(driver.captures.begin(), driver.captures.end(),
-                           [&](const CapturePtr& each) { return has(each->graph.get()); });
+                           [&](const CapturePtr& each) { return has(each->graph); });
     };
     return if_valid(symbol, known, use);
 }

@@ -20,11 +20,11 @@ CUresult capture_allocation(Driver& driver, CUstream stream, CUdevice device, st
     wanted.poolProps.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
     wanted.poolProps.location = {CU_MEM_LOCATION_TYPE_DEVICE, {device}};
     wanted.bytesize = bytes;
-    CUgraph graph = stream->capture->graph.get();
+    CUgraph graph = stream->capture->graph;
     sim::GraphAllocationPtr made;
     const CUresult result = sim::new_allocation(driver, graph, stream->captured, wanted, made);
     if (result != CUDA_SUCCESS) return result;
-    CUgraphNode node = sim::capture_node(stream, CU_GRAPH_NODE_TYPE_MEM_ALLOC, {[] {}});
+    CUgraphNode node = sim::capture_node(stream, CU_GRAPH_NODE_TYPE_MEM_ALLOC);
     if (node == nullptr) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
     node->allocates = made;
     pointer = wanted.dptr;
@@ -33,10 +33,9 @@ CUresult capture_allocation(Driver& driver, CUstream stream, CUdevice device, st
 
 CUresult capture_free(Driver& driver, CUstream stream, CUdeviceptr pointer) {
     sim::GraphAllocationPtr freed;
-    const CUresult result =
-        sim::freed_in_graph(driver, stream->capture->graph.get(), pointer, freed);
+    const CUresult result = sim::freed_in_graph(driver, stream->capture->graph, pointer, freed);
     if (result != CUDA_SUCCESS) return result;
-    CUgraphNode node = sim::capture_node(stream, CU_GRAPH_NODE_TYPE_MEM_FREE, {[] {}});
+    CUgraphNode node = sim::capture_node(stream, CU_GRAPH_NODE_TYPE_MEM_FREE);
     if (node == nullptr) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
     sim::free_by(freed, node);
     return CUDA_SUCCESS;
