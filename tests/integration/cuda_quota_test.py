@@ -12,6 +12,7 @@ import textwrap
 import unittest
 
 import cuda_confine_test as confine
+import cuda_green_test as green
 from cuda_confine_test import ROUTES, Node, rule
 
 GIB = 1 << 30
@@ -324,6 +325,30 @@ def taken():
 """
 
 
+class Unmodified(unittest.TestCase):
+    # What the conformance programs find otherwise, because the quota is not what the device has.
+    DIFFERENT = {
+        "MappedMemory.ComesInWholeUnitsAndNotInExcess": "FAILED",  # all of the quota can be had
+        "OtherMemory.IsOnTheDeviceOrNot": "FAILED",  # managed memory counts
+        "Arrays.ArePadded": "SKIPPED",  # these know the numbers of a part with all its memory
+        "Memory.ComesInUnits": "SKIPPED",
+    }
+
+    def test_programs_see_what_they_see_bare(self):
+        with Node(daemon=False) as node:
+            node.policy(rule('memory = "70%"'))
+            confined = {"LD_PRELOAD": str(confine.BUILD / "libration.so"),
+                        "RATION_POLICY": node.environment["RATION_POLICY"],
+                        "RATION_RUNTIME_DIR": node.environment["RATION_RUNTIME_DIR"]}
+            for program in "allocation", "graph_memory", "capture":
+                with self.subTest(program):
+                    bare = green.outcomes(program)
+                    self.assertTrue(bare)
+                    self.assertNotIn("FAILED", bare.values())
+                    expected = {name: self.DIFFERENT.get(name, state) for name, state in bare.items()}
+                    self.assertEqual(green.outcomes(program, **confined), expected)
+
+
 class Graphs(unittest.TestCase):
     """Memory that graphs allocate: of the quota from their launch on."""
 
@@ -395,6 +420,24 @@ class Graphs(unittest.TestCase):
         """)
         for kind, steps in told.items():
             self.assertEqual(steps, [2, 0, 64, 0, 2, 1, 0, 0, 0, 64, 0], kind)
+
+    def test_an_update_changes_what_is_needed(self):
+        told = self.ask('memory = "128MiB"', """
+        class Update(ctypes.Structure):
+            _fields_ = [("result", c_int), ("node", c_void_p), ("before", c_void_p)]
+        found = {}
+        for version in "", "_v2":
+            update = getattr(cuda, "cuGraphExecUpdate" + version)
+            out = [byref(Update())] if version else [byref(c_void_p()), byref(c_int())]
+            executable = instantiate(graph(60)[0])
+            steps = [cuda.cuGraphLaunch(executable, stream)]
+            for mib in 160, 100:
+                steps += [update(executable, graph(mib)[0], *out), cuda.cuGraphLaunch(executable, stream)]
+            found[version] = steps + [taken(), trim()]
+        print(json.dumps(found))
+        """)
+        for version, steps in told.items():
+            self.assertEqual(steps, [0, 0, 2, 0, 0, 128, 0], version)
 
     def test_what_is_kept_counts_until_it_is_freed_and_trimmed(self):
         told = self.ask('memory = "128MiB"', """
@@ -574,4 +617,5 @@ class Shared(unittest.TestCase):
 
 if __name__ == "__main__":
     confine.BUILD, confine.SOURCE = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+    green.BUILD = confine.BUILD
     unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
