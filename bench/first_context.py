@@ -55,7 +55,7 @@ class Comparison:
         self.runs = {kind: [] for kind in kinds}
         # A driver that nobody uses forgets its device, and takes seconds to find it again.
         holder = Child(bench, "first_context", bare, "hold").ready()
-        for turn in range(bench.times(40, 2)):
+        for turn in range(bench.times(80 if bench.real else 40, 2)):
             order = list(kinds)
             for kind in order[turn % len(order):] + order[:turn % len(order)]:
                 self.runs[kind].append(run(bench, *kinds[kind]))
@@ -64,15 +64,30 @@ class Comparison:
     def median(self, kind, what):
         return statistics.median(what(one) for one in self.runs[kind])
 
+    def differences(self, kind, what):
+        return differences(*([what(one) for one in self.runs[each]] for each in ("bare", kind)))
+
     def added(self, kind, what):
         """What a process of this kind has more than the bare one of its round: quartiles."""
-        return statistics.quantiles(
-            differences(*([what(one) for one in self.runs[each]] for each in ("bare", kind))), n=4)
+        return statistics.quantiles(self.differences(kind, what), n=4)
 
 
 def quartiles(of, form="{:.2f}"):
     low, middle, high = (form.format(value) for value in of)
     return f"{middle} ({low} to {high})"
+
+
+def interval(values):
+    """Where the median lies, 19 times of 20: between two of the values, by their ranks alone."""
+    ordered, last = sorted(values), len(values) - 1
+    reach = 0.98 * len(values) ** 0.5
+    low, high = (round(last / 2 + side * reach) for side in (-1, 1))
+    return f"{ordered[max(0, low)]:.2f} to {ordered[min(last, high)]:.2f}"
+
+
+def against_by_hand(found):
+    values = differences(*([one.context() for one in found.runs[kind]] for kind in ("by hand", "ration")))
+    return f"{statistics.median(values):.2f} ({interval(values)})"
 
 
 def time_row(bench):
@@ -87,6 +102,8 @@ def time_row(bench):
             "beside": f"{found.sms}; {quartiles(added)} more in {len(found.runs['bare'])} rounds, a second "
                       f"bare process {quartiles(found.added('again', Run.context))}, a green context by "
                       f"hand {quartiles(found.added('by hand', Run.context))}\n"
+                      f"the median with 95 %: {interval(found.differences('ration', Run.context))}, less a "
+                      f"green context by hand: {against_by_hand(found)}\n"
                       f"stage by stage: {stages}\n"
                       f"of this CPU time, without cuInit: {quartiles(found.added('ration', Run.cpu_time))}",
             "figure": added[1], "budget": 5, "of": "ms more"}
