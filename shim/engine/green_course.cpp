@@ -111,6 +111,17 @@ std::optional<Or<std::vector<unsigned>>> GreenCourse::place(CUdevice device, Gre
     return groups;
 }
 
+std::vector<CUdevice> GreenCourse::release(std::uint64_t used) {
+    std::vector<CUdevice> released;
+    for (std::size_t i = 0; i < kMostDevices; ++i) {
+        Residence* const here = residences_[i].get();
+        const bool has_home = here != nullptr && !here->give_up() && !here->given_up();
+        if (has_home || (used >> i & 1) != 0) continue;
+        if (places_.release(static_cast<CUdevice>(i))) released.push_back(static_cast<CUdevice>(i));
+    }
+    return released;
+}
+
 // Asked by the device's first home.
 Or<std::vector<unsigned>> GreenCourse::chosen(CUdevice device) const {
     if (is_placed(device)) return chosen_[static_cast<std::size_t>(device)];

@@ -52,6 +52,10 @@ class GreenCourse {
     // Believes the parts that one of them found. From then on the program is told of its SMs.
     void adopt(const Parts& parts);
 
+    // The share is refused: gives the groups back of each device that is neither in `used`, by
+    // bits, nor has a home, and says of which. None will have one from then on.
+    std::vector<CUdevice> release(std::uint64_t used);
+
     // Looks after the groups that were chosen (GreenPlaces::keep).
     std::vector<GreenPlaces::Dropped> keep_groups() { return places_.keep(); }
 

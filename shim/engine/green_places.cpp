@@ -87,6 +87,12 @@ std::optional<cuda::Or<std::vector<unsigned>>> GreenPlaces::take(CUdevice device
                                      : "; waited " + std::to_string(plan_.wait.count()) + " s")};
 }
 
+bool GreenPlaces::release(CUdevice device) {
+    const std::lock_guard lock(mutex_);
+    const auto groups = std::move(held_[static_cast<unsigned>(device)]);
+    return groups != nullptr;  // which gives back what it holds
+}
+
 std::vector<GreenPlaces::Dropped> GreenPlaces::keep() {
     using Standing = state::Groups::Standing;
     std::vector<Dropped> dropped;

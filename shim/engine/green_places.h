@@ -16,7 +16,8 @@
 
 namespace ration::engine {
 
-// Takes groups in the node's lock files, and holds them until the process ends.
+// Takes groups in the node's lock files, and holds them until they are released or the process
+// ends.
 class GreenPlaces {
   public:
     explicit GreenPlaces(const cuda::green::GreenPlan& plan) : plan_(plan) {}
@@ -28,6 +29,9 @@ class GreenPlaces {
     std::optional<cuda::Or<std::vector<unsigned>>> take(CUdevice device,
                                                         const cuda::green::Part& part,
                                                         const std::string& driver, GreenWait& wait);
+
+    // Gives a device's groups back. False: none were held.
+    bool release(CUdevice device);
 
     // A hold that the program dropped, by closing our descriptor or the lock file.
     struct Dropped {

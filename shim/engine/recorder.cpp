@@ -41,6 +41,11 @@ void Recorder::publish(state::State state, const std::string& why) {
     publish();
 }
 
+void Recorder::publish_granted(const std::string& granted) {
+    record_.granted = granted;
+    publish();
+}
+
 void Recorder::publish_grant(const std::function<void(state::Record&)>& describe) {
     describe(record_);
     record_.state = state::State::kGranted;

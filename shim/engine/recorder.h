@@ -17,6 +17,8 @@ class Recorder {
 
     void publish();
     void publish(state::State state, const std::string& why);
+    // What was granted is no longer what the record says; the state stays.
+    void publish_granted(const std::string& granted);
     // `describe` writes the grant into the record.
     void publish_grant(const std::function<void(state::Record&)>& describe);
 

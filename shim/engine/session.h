@@ -198,7 +198,10 @@ class Session {
             return call();
         }();
         const CUresult code = after_context(result, held, wait);
-        if (result == CUDA_SUCCESS && code != CUDA_SUCCESS) undo();
+        if (result == CUDA_SUCCESS && code != CUDA_SUCCESS) {
+            undo();
+            let_go();
+        }
         if (wait) wait->note_end(*held);
         return code;
     }
@@ -213,6 +216,9 @@ class Session {
     CUresult sleep(const GreenWait& wait);
     void say_waiting(const GreenWait& wait);
     void stop_waiting();
+    // Where the share has been refused: nobody is to be kept from groups by a process that is not
+    // in the partition.
+    void let_go();
     std::optional<cuda::Refusal> mark(CUdevice device);
     static std::uint64_t bit_of(CUdevice device);
     bool is_checked(CUdevice device) const;

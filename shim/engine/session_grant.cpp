@@ -46,7 +46,10 @@ CUresult Session::settle() {
     if (!judgement) return CUDA_SUCCESS;
     GreenWait wait(longest_wait());
     while (true) {
-        if (const auto code = conclude(*judgement, wait)) return *code;
+        if (const auto code = conclude(*judgement, wait)) {
+            let_go();
+            return *code;
+        }
         if (const CUresult ended = sleep(wait)) return ended;
     }
 }

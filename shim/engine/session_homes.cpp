@@ -21,8 +21,13 @@ CUresult Session::need_home(CUdevice device) {
     }
     return apart([&](bool nested) {
         if (nested || here->home() != nullptr) return CUDA_SUCCESS;
-        if (const auto refusal = here->need_home()) return no_home(device, *refusal);
+        if (const auto refusal = here->need_home()) {
+            const CUresult code = no_home(device, *refusal);
+            let_go();
+            return code;
+        }
         const std::lock_guard lock(mutex_);
+        if (stage_ == Stage::kRefused) return code_.load();
         if (in_doubt_.exchange(false)) publish_grant();
         return CUDA_SUCCESS;
     });

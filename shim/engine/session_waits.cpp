@@ -29,7 +29,10 @@ std::optional<CUresult> Session::place(CUdevice device, GreenWait& wait) {
         return std::nullopt;
     }
     const cuda::Refusal* const refusal = cuda::refusal_of(*placed);
-    return refusal == nullptr ? CUDA_SUCCESS : no_home(device, *refusal);
+    if (refusal == nullptr) return CUDA_SUCCESS;
+    const CUresult code = no_home(device, *refusal);
+    let_go();
+    return code;
 }
 
 std::optional<cuda::Or<std::vector<unsigned>>> Session::place_locked(CUdevice device,
@@ -58,10 +61,30 @@ void Session::say_waiting(const GreenWait& wait) {
     log::write(log::Level::kWarn, wait.said());
 }
 
+// Another thread that waits too takes again, with its next attempt, what is released here.
 void Session::stop_waiting() {
     const HeldSignals held(HeldSignals::Which::kAll);
     const std::lock_guard lock(mutex_);
     waits_ = 0;
+    if (stage_ == Stage::kWaiting) green_->release(0);
+}
+
+// Without the lock, since the driver may be called under a residence's.
+void Session::let_go() {
+    const Stage stage = stage_.load(std::memory_order_acquire);
+    if (green_ == nullptr || (stage != Stage::kRefused && stage != Stage::kUntouched)) return;
+    const HeldSignals held(HeldSignals::Which::kAll);
+    const host::Uncancelled uncancelled;
+    const auto released = green_->release(checked_);
+    const std::lock_guard lock(mutex_);
+    bool told = false;
+    for (const CUdevice device : released) {
+        const auto index = static_cast<std::size_t>(device);
+        if (index >= grant_.devices.size() || grant_.devices[index].groups.empty()) continue;
+        grant_.devices[index].groups += ", given back";
+        told = true;
+    }
+    if (told) recorder_.publish_granted(cuda::granted_text(grant_.devices));
 }
 
 // Nothing of ours is held here, and a handler may leave by longjmp or fork.

@@ -180,6 +180,44 @@ print(first_use(), flush=True)
         self.assertIn("waits up to 1 s for groups", said[0])
         self.assertIn("; waited 1 s", said[1])
 
+    def test_nobody_is_kept_waiting_by_who_is_refused(self):
+        """Groups of one device are had, those of the other are not: the first ones are given back."""
+        for on_error, code, state in (("warn", "0", "unshared"), ("fail", "800", "refused")):
+            with self.subTest(on_error):
+                node = self.node(TWO)
+                self.holder(node, 1)
+                node.policy(f'defaults.on_error = "{on_error}"\n' + rule(GREEN + "device = [0, 1]\n" + ALL))
+                refused = self.program(node)
+                self.tell(refused, "use0")
+                self.answers(refused, f"use0 {code}")
+                record = next(record for record in node.records() if record["pid"] == refused.pid)
+                self.assertEqual((record["state"], record["granted"]), (state, ""))
+                node.policy(rule(GREEN + ALL))
+                self.holder(node, 0)
+
+    def test_nobody_is_kept_waiting_by_who_was_interrupted(self):
+        node = self.node(TWO)
+        self.holder(node, 1)
+        node.policy(rule(GREEN + "device = [0, 1]\n" + ALL + 'wait = "60s"'))
+        program = self.program(node)
+        self.tell(program, "use0")
+        self.waits(program, "GPU-2b000000")
+        self.tell(program, "cancel")
+        self.answers(program, "cancel 1")
+        node.policy(rule(GREEN + ALL))
+        self.holder(node, 0)
+
+    def test_what_is_used_in_its_groups_is_not_given_back(self):
+        node = self.node(TWO, policy=ALL)
+        self.holder(node, 1)
+        program = self.program(node)
+        for device, code in ((0, 0), (1, 800)):
+            self.tell(program, f"use{device}")
+            self.answers(program, f"use{device} {code}")
+        other = self.program(node)
+        self.tell(other, "use0")
+        self.answers(other, "use0 800")
+
 
 if __name__ == "__main__":
     BUILD, SOURCE = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
