@@ -43,6 +43,20 @@ TEST(Blocks, FindsWhatWasPutAndOnlyOnce) {
     EXPECT_EQ(blocks.extract(4096), std::nullopt) << "freed twice";
 }
 
+TEST(Blocks, FindNothingUnderAnAddressThatIsNobodys) {
+    for (const std::uint64_t nobodys : {0, 1}) {
+        Blocks blocks(1);
+        blocks.insert(4096, note(7));
+        blocks.extract(4096);
+        EXPECT_EQ(blocks.extract(nobodys), std::nullopt) << "a freed address lay in its bucket";
+        EXPECT_FALSE(blocks.contains(nobodys));
+        EXPECT_EQ(blocks.insert(nobodys, note(8)), std::nullopt);
+        EXPECT_EQ(blocks.extract(nobodys), std::nullopt);
+        EXPECT_EQ(blocks.insert(4096, note(9)), std::nullopt);
+        EXPECT_EQ(blocks.extract(4096), note(9));
+    }
+}
+
 TEST(Blocks, ReturnsWhatAnAddressMeantBefore) {
     Blocks blocks(4);
     blocks.insert(4096, note(7));

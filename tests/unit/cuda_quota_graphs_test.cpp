@@ -304,7 +304,7 @@ class GraphLedgerTest : public GraphsTest {
     CUgraphExec instantiate(CUgraph graph, std::uintptr_t number) {
         CUgraphExec exec = nullptr;
         ledger_.make_graph(&exec, graph, [&] {
-            exec = handle<CUgraphExec>(number);
+            exec = handle<CUgraphExec>(0x1000 * number);
             return CUDA_SUCCESS;
         });
         return exec;
@@ -429,7 +429,7 @@ TEST_F(GraphLedgerTest, CountsWhatIsUploadedAsItIsMade) {
         CUgraphExec exec = nullptr;
         return ledger_.make_uploaded_graph(&exec, graph({allocation(0, mib * kMiB), release(0)}),
                                            nullptr, [&] {
-                                               exec = handle<CUgraphExec>(1);
+                                               exec = handle<CUgraphExec>(0x1000);
                                                driver_.reserved[0] = mib * kMiB;
                                                return CUDA_SUCCESS;
                                            });
@@ -437,7 +437,7 @@ TEST_F(GraphLedgerTest, CountsWhatIsUploadedAsItIsMade) {
     EXPECT_EQ(make(400), CUDA_ERROR_OUT_OF_MEMORY);
     EXPECT_EQ(make(64), CUDA_SUCCESS);
     EXPECT_EQ(used(), 64U);
-    EXPECT_EQ(launch(handle<CUgraphExec>(1), 64, 0), CUDA_SUCCESS);
+    EXPECT_EQ(launch(handle<CUgraphExec>(0x1000), 64, 0), CUDA_SUCCESS);
 }
 
 TEST_F(GraphLedgerTest, GivesBackWhatIsTrimmed) {

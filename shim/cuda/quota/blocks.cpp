@@ -58,6 +58,7 @@ Blocks::Bucket* Blocks::append(Bucket& last) {
 }
 
 std::optional<Note> Blocks::insert(std::uint64_t key, Note note) {
+    if (is_nobodys(key)) return std::nullopt;
     auto before = extract(key);
     for (Bucket* bucket = &home(key); bucket != nullptr;) {
         if (bucket->put(key, note)) break;
@@ -68,6 +69,7 @@ std::optional<Note> Blocks::insert(std::uint64_t key, Note note) {
 }
 
 std::optional<Note> Blocks::extract(std::uint64_t key) {
+    if (is_nobodys(key)) return std::nullopt;
     for (Bucket* bucket = &home(key); bucket != nullptr;
          bucket = bucket->next.load(std::memory_order_acquire)) {
         for (std::size_t place = 0; place < kPlaces; ++place) {
@@ -85,6 +87,7 @@ std::optional<Note> Blocks::extract(std::uint64_t key) {
 }
 
 bool Blocks::contains(std::uint64_t key) const {
+    if (is_nobodys(key)) return false;
     for (const Bucket* bucket = &home(key); bucket != nullptr;
          bucket = bucket->next.load(std::memory_order_acquire)) {
         for (const auto& each : bucket->keys) {

@@ -38,9 +38,10 @@ class Blocks {
     Blocks(const Blocks&) = delete;
     Blocks& operator=(const Blocks&) = delete;
 
-    // The keys 0 and 1 are nobody's. Returns the note that stood under the key before: of memory
-    // that was freed past us. Where there is no memory for a bucket the note is lost, and what it
-    // counts stays charged.
+    // The keys 0 and 1 are nobody's: nothing is kept or found under them, since a program may free
+    // the address 0 (cuda.h: cuMemFree does nothing then). Returns the note that stood under the
+    // key before: of memory that was freed past us. Where there is no memory for a bucket the note
+    // is lost, and what it counts stays charged.
     std::optional<Note> insert(std::uint64_t key, Note note);
 
     std::optional<Note> extract(std::uint64_t key);
@@ -63,6 +64,7 @@ class Blocks {
     static constexpr std::size_t kPlaces = 8;
     static constexpr std::uint64_t kEmpty = 0;
     static constexpr std::uint64_t kBusy = 1;  // its note is being written or read
+    static bool is_nobodys(std::uint64_t key) { return key <= kBusy; }
 
     struct alignas(64) Bucket {
         std::atomic<std::uint64_t> keys[kPlaces]{};
@@ -76,7 +78,7 @@ class Blocks {
         template <class Ended>
         std::optional<Note> extract_if(std::size_t place, Ended ended) {
             std::uint64_t key = keys[place].load(std::memory_order_acquire);
-            if (key <= kBusy || !ended(note(place))) return std::nullopt;
+            if (is_nobodys(key) || !ended(note(place))) return std::nullopt;
             if (!keys[place].compare_exchange_strong(key, kBusy, std::memory_order_acquire)) {
                 return std::nullopt;
             }
