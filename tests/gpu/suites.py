@@ -12,7 +12,8 @@ tests ask how much memory is free or how long something takes: what is still dif
     tests/gpu/suites.py --per-file 12 cupy-14.2.0/tests/cupy_tests
     tests/gpu/suites.py numba.cuda.tests
 
-Exit status: 0 if at least --least tests ran in both and none differs, 1 otherwise, 77 without pytest.
+Exit status: 0 if at least --least tests passed both ways, none differs and processes of the suite were granted
+a share, 1 otherwise, 77 without pytest.
 """
 import argparse
 import collections
@@ -73,7 +74,8 @@ class Suite:
         report = work / "report.xml"
         # By namespaces too: Numba's tests lie in numba_cuda/numba, a folder that is no package.
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "suite_plugin",
-                   "-o", "consider_namespace_packages=true", f"--per-file={self.options.per_file}", f"--junitxml={report}", f"--basetemp={work}/tmp", file]
+                   "-o", "consider_namespace_packages=true", f"--per-file={self.options.per_file}",
+                   f"--junitxml={report}", f"--basetemp={work}/tmp", file]
         path = os.pathsep.join([str(HERE / "programs"), self.run.environment.get("PYTHONPATH", "")])
         environment = dict(self.run.environment, PYTHONPATH=path, **extra)
         try:
@@ -145,6 +147,13 @@ def settle(suite, results):
     return count
 
 
+def granted(run):
+    """How many processes of the runs say that they were granted a share."""
+    told = subprocess.run([run.build / "ration", "ps", "--recent", "--json"], env=run.environment,
+                          capture_output=True, text=True, check=False).stdout
+    return sum(bool(record["granted"]) for record in json.loads(told or "{}").get("records", []))
+
+
 def options_of(arguments):
     parser = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1].removeprefix("usage: "))
     parser.add_argument("--build", type=pathlib.Path, default="build/release")
@@ -155,7 +164,7 @@ def options_of(arguments):
     parser.add_argument("--limit", type=float, default=180, help="seconds for one run of a file (default 180)")
     parser.add_argument("--seconds", type=float, default=1800,
                         help="begin no other file after so many seconds (default 1800)")
-    parser.add_argument("--least", type=int, default=1000, help="fewer tests are a failure (default 1000)")
+    parser.add_argument("--least", type=int, default=1000, help="fewer that pass are a failure (default 1000)")
     parser.add_argument("suites", nargs="+", metavar="SUITE")
     return parser.parse_args(arguments)
 
@@ -165,6 +174,8 @@ def main():
     if importlib.util.find_spec("pytest") is None:
         print("nothing was tested: no pytest")
         return SKIPPED
+    if not (options.build / "libration.so").exists():
+        sys.exit(f"suites: {options.build} has no libration.so: name a build folder with --build")
     with tempfile.TemporaryDirectory(prefix="ration-suites-", ignore_cleanup_errors=True) as folder:
         suite = Suite(Run(options.build.resolve(), pathlib.Path(folder)), options)
         start = time.monotonic()
@@ -172,16 +183,18 @@ def main():
         odd = settle(suite, results)
         done = [result for result in results.values() if result]
         counts = collections.Counter(kind for bare, _ in done for kind, _ in bare.values())
-        total = sum(counts.values())
+        passed = sum(kind == "passed" for bare, confined in done for kind, _ in (confined or {}).values())
+        confined = granted(suite.run)
         for line in sorted(suite.said):
             print(line)
         why = collections.Counter(text[0][:150] for bare, _ in done for kind, text in bare.values()
                                   if text and kind in ("failure", "error"))
         for text, times in why.most_common(5):
             print(f"bare, {times} times: {text}")
-    print(f"{total} tests in {len(done)} files, bare {json.dumps(dict(counts))}, {odd} differ confined, "
-          f"{len(results) - len(done)} files left out, {time.monotonic() - start:.0f} s")
-    return 1 if odd or total < options.least else 0
+    print(f"{sum(counts.values())} tests in {len(done)} files, bare {json.dumps(dict(counts))}, "
+          f"{odd} differ confined, {len(results) - len(done)} files left out, {time.monotonic() - start:.0f} s; "
+          f"processes granted a share: {confined}")
+    return 1 if odd or passed < options.least or not confined else 0
 
 
 if __name__ == "__main__":
