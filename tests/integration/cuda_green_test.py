@@ -151,6 +151,54 @@ for device in (0, 1):
             self.assertEqual((done.stdout.split(), done.stderr), (["32", "64"], ""))
 
 
+# How many SMs the context has that is really current, by the driver's own functions: the program is
+# told of the primary context.
+INHABITED = DRIVER + """
+import sys, threading
+path, *places = sys.argv[1:]
+base = next(int(line.split("-")[0], 16) for line in open("/proc/self/maps") if line.rstrip().endswith(path))
+kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
+current, of = (kind(base + int(place, 16)) for place in places)
+context, other = ctypes.c_void_p(), ctypes.c_void_p()
+def sms():
+    now, resource = ctypes.c_void_p(), (ctypes.c_uint * 64)()
+    return current(ctypes.byref(now), None, 0) or of(now, resource, 1) or resource[24]
+def elsewhere(work):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+cuda.cuInit(0)
+cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0)
+cuda.cuCtxSetCurrent(context)
+print("set", sms())
+cuda.cuCtxSetCurrent(None)
+cuda.cuCtxPushCurrent_v2(context)
+print("pushed", sms())
+cuda.cuCtxPopCurrent_v2(ctypes.byref(other))
+cuda.cuCtxSetCurrent(other)
+print("popped and set", sms())
+elsewhere(lambda: (cuda.cuCtxSetCurrent(context), print("other thread", sms())))
+cuda.cuDevicePrimaryCtxReset_v2(0)
+cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0)
+cuda.cuCtxSetCurrent(context)
+print("reset", sms())
+"""
+
+
+class Inside(unittest.TestCase):
+    def test_whatever_makes_the_primary_current_makes_the_home_current(self):
+        driver = (BUILD / "sim/libcuda.so.1").resolve()
+        symbols = subprocess.run(["nm", "-D", driver], capture_output=True, text=True, check=True).stdout
+        places = [re.search(rf"(?m)^([0-9a-f]+) T {name}$", symbols)[1]
+                  for name in ("cuCtxGetCurrent", "cuCtxGetDevResource")]
+        with Node(daemon=False) as node:
+            node.policy(rule(GREEN + 'share = "25%"'))
+            for library, sms in (("", 132), (str(BUILD / "libration.so"), 32)):
+                done = node.command([sys.executable, "-c", INHABITED, driver, *places], LD_PRELOAD=library)
+                ways = ("set", "pushed", "popped and set", "other thread", "reset")
+                self.assertEqual(done.stdout.splitlines(), [f"{way} {sms}" for way in ways], done.stderr)
+
+
 # A process that has its home, on each device that is named, and stays until its input ends.
 HOLDER = DRIVER + """
 import sys
