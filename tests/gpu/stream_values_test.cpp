@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 
 #include "tests/gpu/support/green.h"
 #include "tests/gpu/support/inspect.h"
@@ -52,6 +54,26 @@ TEST_F(StreamValues, AreWrittenInTheStreamsOrder) {
     EXPECT_EQ(report["late"], 7);
     EXPECT_EQ(report["in null"], 8);
     EXPECT_EQ(report["in own"], 9);
+}
+
+// CU_STREAM_WAIT_VALUE_GEQ of cuda.h: (int32_t)(*addr - value) >= 0.
+TEST_F(StreamValues, AreComparedAcrossTheirWrap) {
+    const Report report = in_child(Lab::environment(), [](Cuda& cuda, Report& found) {
+        Lab lab(cuda);
+        unsigned* words = pinned_words(cuda);
+        CUstream stream = lab.stream(CU_STREAM_NON_BLOCKING);
+        words[0] = 1;  // two more than the greatest number
+        found.set("wait", cuda.cuStreamWaitValue32_v2(stream, address(words), ~0U,
+                                                      CU_STREAM_WAIT_VALUE_GEQ));
+        for (int i = 0; i < 1000 && cuda.cuStreamQuery(stream) == CUDA_ERROR_NOT_READY; ++i) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        found.set("reached", cuda.cuStreamQuery(stream));
+        std::atomic_ref<unsigned>(words[0]).store(~0U);  // if it waits all the same
+        cuda.cuStreamSynchronize(stream);
+    });
+    EXPECT_EQ(report["wait"], CUDA_SUCCESS);
+    EXPECT_EQ(report["reached"], CUDA_SUCCESS);
 }
 
 TEST_F(StreamValues, HoldAStreamUntilTheyAreThere) {

@@ -25,7 +25,7 @@ NUMBERS = "knows the numbers of a part with 132 SMs only, and is told of 32"
 NEVER = "the driver says of no event that it was never recorded, and the layer takes it for any other"
 DIFFERENT = {
     "capture": {"Capture.LetsTheLegacyStreamWaitForAnEventThatWasNeverRecorded": ("FAILED", NEVER)},
-    "copies": {"Copies.InPtdsAreInTheThreadsOwnStream": (
+    "copies": {"Copies.InPtdsThatTurnOutToBeWithinTheDeviceAreNotWaitedFor": (
         "FAILED", "the simulated driver has no cuPointerGetAttribute, which tells a cuMemcpy within the device")},
     "visible": {"Visible.AUuidThatIsNotThereOrNotWrittenSoNamesNothing": (
         "FAILED", "a MIG instance in CUDA_VISIBLE_DEVICES is refused before the driver finds none")},
