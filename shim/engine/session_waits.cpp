@@ -44,29 +44,41 @@ std::optional<cuda::Or<std::vector<unsigned>>> Session::place_locked(CUdevice de
         say_waiting(wait);
         return placed;
     }
+    const bool waited = (waits_ & bit_of(device)) != 0;
     waits_ &= ~bit_of(device);
     if (cuda::refusal_of(*placed) != nullptr) return placed;
     const auto& groups = std::get<std::vector<unsigned>>(*placed);
-    if (groups.empty()) return placed;
+    if (groups.empty() && !waited) return placed;
     grant_.devices[static_cast<std::size_t>(device)].groups = cuda::green::groups_text(groups);
     publish_grant();
     log::write(log::Level::kInfo, cuda::grant_line(recorder_.record()));
     return placed;
 }
 
-// Said once, however many threads wait.
+// Said once, however many threads wait; the record follows who holds the groups.
 void Session::say_waiting(const GreenWait& wait) {
-    if (wait.said().empty() || (waits_ & bit_of(wait.device())) != 0) return;
+    if (wait.said().empty()) return;
+    const state::Record& record = recorder_.record();
+    if (record.state != state::State::kWaiting || record.why != wait.said()) {
+        recorder_.publish(state::State::kWaiting, wait.said());
+    }
+    if ((waits_ & bit_of(wait.device())) == 0) log::write(log::Level::kWarn, wait.said());
     waits_ |= bit_of(wait.device());
-    log::write(log::Level::kWarn, wait.said());
 }
 
-// Another thread that waits too takes again, with its next attempt, what is released here.
+// Another thread that waits too takes again, with its next attempt, what is released here, and says
+// so in the record.
 void Session::stop_waiting() {
     const HeldSignals held(HeldSignals::Which::kAll);
     const std::lock_guard lock(mutex_);
     waits_ = 0;
     if (stage_ == Stage::kWaiting) green_->release(0);
+    if (recorder_.record().state != state::State::kWaiting) return;
+    if (stage_ == Stage::kGranted) {
+        publish_grant();
+    } else {
+        recorder_.publish(state::State::kStarting, "");
+    }
 }
 
 // Without the lock, since the driver may be called under a residence's.

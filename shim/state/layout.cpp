@@ -44,7 +44,7 @@ bool all_zero(const char* bytes, std::size_t count) {
 
 Content unpack(const Copy& copy, Found& found) {
     const Body& body = copy.body;
-    if (body.state > static_cast<std::uint32_t>(State::kDenied)) return Content::kUnknown;
+    if (body.state > static_cast<std::uint32_t>(State::kWaiting)) return Content::kUnknown;
     found.sequence = copy.sequence;
     found.identity = {static_cast<pid_t>(body.pid), body.start_ticks, body.start_stack,
                       body.pid_namespace};
@@ -88,6 +88,8 @@ const char* name(State state) {
             return "refused";
         case State::kDenied:
             return "denied";
+        case State::kWaiting:
+            return "waiting";
     }
     return "unknown";
 }

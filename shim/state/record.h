@@ -17,9 +17,9 @@ enum class State {
     kUnshared,  // on_error = "warn": runs without its share
     kRefused,   // on_error = "fail": the GPU call failed
     kDenied,    // use = "deny"
+    kWaiting,   // for groups of SMs that others hold; `why` says for which, and by whom
 };
-const char* name(
-    State state);  // "starting", "granted", "unshared", "refused", "denied"; else "unknown"
+const char* name(State state);  // as the enumerators, such as "starting"; else "unknown"
 
 // Text is cut to the width of its field in the file, at a UTF-8 boundary (widths: layout.h). What
 // list() returns is valid UTF-8 without control characters, whatever the file of another user

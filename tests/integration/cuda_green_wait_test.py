@@ -57,6 +57,9 @@ class Waits(unittest.TestCase):
         """Until it has said that it waits, which it does before it sleeps for the first time."""
         self.assertRegex(program.stderr.readline(), f"^ration: waits up to 60 s for groups of {device}.*held by pid")
 
+    def record(self, node, program):
+        return next(record for record in node.records() if record["pid"] == program.pid)
+
     def end(self, holder):
         holder.communicate("", timeout=20)
 
@@ -72,8 +75,14 @@ class Waits(unittest.TestCase):
             program = self.program(node)
             self.tell(program, "use0")
             self.waits(program)
+            record = self.record(node, program)
+            self.assertEqual(record["state"], "waiting")
+            self.assertRegex(record["why"], f"groups of GPU-1a000000.*held by pid {holder.pid}")
             self.end(holder)
             self.answers(program, "use0 0")
+            record = self.record(node, program)
+            self.assertEqual((record["state"], record["why"]), ("granted", ""))
+            self.assertIn("groups 0-14", record["granted"])
             self.assertEqual(program.communicate("")[1], "", "it is said once")
 
         self.in_each_case(scenario)
@@ -111,6 +120,7 @@ class Waits(unittest.TestCase):
             self.waits(program)
             self.tell(program, "cancel")
             self.answers(program, "cancel 1")
+            self.assertIn(self.record(node, program)["state"], ("starting", "granted"))
             self.tell(program, "use0")
             self.waits(program)
             self.end(holder)
@@ -190,7 +200,7 @@ print(first_use(), flush=True)
                 refused = self.program(node)
                 self.tell(refused, "use0")
                 self.answers(refused, f"use0 {code}")
-                record = next(record for record in node.records() if record["pid"] == refused.pid)
+                record = self.record(node, refused)
                 self.assertEqual((record["state"], record["granted"]), (state, ""))
                 node.policy(rule(GREEN + ALL))
                 self.holder(node, 0)
