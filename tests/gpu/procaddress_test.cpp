@@ -54,7 +54,6 @@ const std::vector<Case>& cases() {
         // As NVIDIA's cuda-bindings ask for it; not measured.
         {"cuGraphInstantiate", 10000, 0, kFound, "cuGraphInstantiate"},
         {"cuGraphInstantiate", 11000, 0, kFound, "cuGraphInstantiate_v2"},
-        {"cuGraphInstantiate", 13000, 0, kFound, "cuGraphInstantiateWithFlags"},
         {"cuNope", 12000, 0, kUnknown, nullptr},
         {"cuLaunchKernel", 3020, 0, kTooOld, nullptr},
         {"cuLaunchKernel", 3020, 2, kTooOld, nullptr},

@@ -22,9 +22,7 @@ GREEN = 'mechanism = "green"\n'
 PERCENTAGE = "asks for an MPS percentage itself: no driver divides the SMs of such a client"
 OWN_CONTEXT = "makes contexts of its own: without MPS nothing confines them"
 NUMBERS = "knows the numbers of a part with 132 SMs only, and is told of 32"
-NEVER = "the driver says of no event that it was never recorded, and the layer takes it for any other"
 DIFFERENT = {
-    "capture": {"Capture.LetsTheLegacyStreamWaitForAnEventThatWasNeverRecorded": ("FAILED", NEVER)},
     "copies": {"Copies.InPtdsThatTurnOutToBeWithinTheDeviceAreNotWaitedFor": (
         "FAILED", "the simulated driver has no cuPointerGetAttribute, which tells a cuMemcpy within the device")},
     "visible": {"Visible.AUuidThatIsNotThereOrNotWrittenSoNamesNothing": (

@@ -32,7 +32,8 @@ CUresult wait(const char* symbol, CUstream handle, CUevent event, unsigned flags
         if (stream->capture != nullptr || event->capture != nullptr) {
             return sim::capture_wait(stream, event);
         }
-        if (event->last == nullptr) return CUDA_SUCCESS;
+        // Nothing to wait for, but the NULL stream is given something all the same.
+        if (event->last == nullptr) return sim::progress_known(stream);
         return driver.enqueue(stream, {[] {}}, event->last->work);
     });
 }
