@@ -38,6 +38,7 @@ std::optional<CUresult> Session::place(CUdevice device, GreenWait& wait) {
 std::optional<cuda::Or<std::vector<unsigned>>> Session::place_locked(CUdevice device,
                                                                      GreenWait& wait) {
     const std::lock_guard lock(mutex_);
+    // Another thread was refused meanwhile: no_home() answers what has become of the session.
     if (stage_ != Stage::kGranted) return cuda::Refusal{code_, ""};
     auto placed = green_->place(device, wait);
     if (!placed) {

@@ -113,6 +113,8 @@ TEST(OpenSleep, TheEndMayBeAskedForBefore) {
         EXPECT_FALSE(end_was_asked(held));
         raise(asks);
         EXPECT_TRUE(end_was_asked(held));
+        const HeldSignals inner(HeldSignals::Which::kAll);
+        EXPECT_FALSE(end_was_asked(inner)) << "it was held before";
     }
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_IGN);
