@@ -1,10 +1,13 @@
 #include <gtest/gtest.h>
+#include <setjmp.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "shim/cuda/quota/ledger.h"
@@ -47,8 +50,17 @@ struct FakeDriver {
     CUstream captured = nullptr;
     CUcontext context = handle<CUcontext>(0xc0);
     CUdevice device = 0;
+    std::function<void()> tool;  // that is told of the calls, but not of its own
+    CUresult capture_says = CUDA_SUCCESS;
 };
 FakeDriver* fake = nullptr;
+
+void tell_tool() {
+    const auto tool = std::exchange(fake->tool, nullptr);
+    if (tool == nullptr) return;
+    tool();
+    fake->tool = tool;
+}
 
 const Node& node_of(CUgraphNode node) { return *reinterpret_cast<const Node*>(node); }
 
@@ -66,16 +78,18 @@ Calls calls() {
         ++fake->asked;
         *status = stream == fake->captured ? CU_STREAM_CAPTURE_STATUS_ACTIVE
                                            : CU_STREAM_CAPTURE_STATUS_NONE;
-        return CUDA_SUCCESS;
+        return fake->capture_says;
     };
     calls.cuDeviceGetGraphMemAttribute = [](CUdevice device, CUgraphMem_attribute attribute,
                                             void* value) {
         EXPECT_EQ(attribute, CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT);
         ++fake->asked;
         *static_cast<cuuint64_t*>(value) = fake->reserved[device];
+        tell_tool();
         return CUDA_SUCCESS;
     };
     calls.cuDeviceGraphMemTrim = [](CUdevice device) {
+        tell_tool();
         fake->reserved[device] = std::min(fake->reserved[device], fake->at_work[device]);
         return CUDA_SUCCESS;
     };
@@ -167,122 +181,170 @@ TEST_F(GraphsTest, NeedNothingOfADriverThatHasNoSuchNodes) {
 // One device, and launches as the ledger makes them.
 class HoardTest : public testing::Test {
   protected:
-    using Need = KnownGraph::Need;
-    static Need passing(std::uint64_t mib) { return {{0, mib * kMiB, 0}}; }
-    static Need keeping(std::uint64_t mib) { return {{0, mib * kMiB, mib * kMiB}}; }
+    using Graph = std::shared_ptr<KnownGraph>;
+    static Graph graph(std::uint64_t bytes, std::uint64_t kept) {
+        return std::make_shared<KnownGraph>(GraphNeeds{{0, bytes, kept}});
+    }
+    static Graph passing(std::uint64_t mib) { return graph(mib * kMiB, 0); }
+    static Graph keeping(std::uint64_t mib) { return graph(mib * kMiB, mib * kMiB); }
     static GraphPlace in(std::uintptr_t stream) { return {handle<CUstream>(stream)}; }
 
     // MiB claimed, or -1.
-    long claim(Need& need, const GraphPlace& place) {
-        if (!hoard_.claim(account_, need, place, claimed_)) return -1;
-        return static_cast<long>(claimed_ / kMiB);
+    long claim(const Graph& graph, const GraphPlace& place) {
+        const std::uint64_t before = used();
+        if (!hoard_.claim(account_, {graph, graph->needs.data(), place, ++number_})) return -1;
+        return static_cast<long>(used() - before);
     }
     // After which the driver has so much.
-    void launch(Need& need, const GraphPlace& place, std::uint64_t mib) {
-        ASSERT_GE(claim(need, place), 0);
-        settle(mib, claimed_);
+    void launch(const Graph& graph, const GraphPlace& place, std::uint64_t mib) {
+        ASSERT_GE(claim(graph, place), 0);
+        settle(mib, number_);
     }
     void settle(std::uint64_t mib, std::uint64_t done = 0) {
-        hoard_.settle(account_, mib * kMiB, done);
+        hoard_.end(done, true);
+        hoard_.settle(account_, mib * kMiB);
     }
     std::uint64_t used() const { return account_.used() / kMiB; }
 
     Account account_{320 * kMiB};
     GraphHoard hoard_;
-    std::uint64_t claimed_ = 0;
+    std::uint64_t number_ = 0;  // the last claim's
 };
 
 TEST_F(HoardTest, ClaimsWhatALaunchMayTakeAndKeepsWhatItTook) {
-    Need need = passing(100);
+    const Graph need = passing(100);
     EXPECT_EQ(claim(need, in(1)), 128) << "in steps of 32";
     EXPECT_EQ(used(), 128U);
-    settle(96, claimed_);
+    settle(96, number_);
     EXPECT_EQ(used(), 96U);
     settle(0);
     EXPECT_EQ(used(), 0U);
 }
 
 TEST_F(HoardTest, ClaimsTheLastOfAQuotaWithoutSteps) {
-    Need rest = passing(90);
+    const Graph rest = passing(90);
     ASSERT_TRUE(account_.take(230 * kMiB));
     EXPECT_EQ(claim(rest, in(1)), 90);
-    settle(0, claimed_);
-    Need more = passing(92);
+    settle(0, number_);
+    const Graph more = passing(92);
     EXPECT_EQ(claim(more, in(1)), -1);
     EXPECT_EQ(used(), 230U);
 }
 
 TEST_F(HoardTest, ClaimsNothingTwiceInOneStream) {
-    Need one = passing(100);
-    Need other = passing(120);
+    const Graph one = passing(100);
+    const Graph other = passing(120);
     launch(one, in(1), 128);
     EXPECT_EQ(claim(one, in(1)), 0);
-    settle(128, claimed_);
+    settle(128, number_);
     EXPECT_EQ(claim(other, in(1)), 0) << "after the first one";
-    settle(128, claimed_);
+    settle(128, number_);
     EXPECT_EQ(claim(other, in(2)), 128) << "beside it";
 }
 
 TEST_F(HoardTest, ClaimsMoreBesideWhatIsKept) {
-    Need kept = keeping(60);
-    Need other = passing(50);
+    const Graph kept = keeping(60);
+    const Graph other = passing(50);
     launch(kept, in(1), 64);
     EXPECT_EQ(claim(kept, in(1)), 0) << "it must have been freed";
-    settle(64, claimed_);
+    settle(64, number_);
     EXPECT_EQ(claim(other, in(1)), 64);
-    settle(128, claimed_);
+    settle(128, number_);
     EXPECT_EQ(claim(other, in(1)), 0);
     EXPECT_EQ(used(), 128U);
 }
 
 TEST_F(HoardTest, BeginsAnewWhenNothingIsReserved) {
-    Need kept = keeping(60);
-    Need other = passing(60);
+    const Graph kept = keeping(60);
+    const Graph other = passing(60);
     launch(kept, in(1), 64);
     settle(0);
     launch(other, in(1), 64);
     EXPECT_EQ(claim(other, in(1)), 0) << "nobody else has any of it";
-    settle(64, claimed_);
+    settle(64, number_);
     EXPECT_EQ(claim(kept, in(1)), 0) << "after the other one";
-    settle(64, claimed_);
+    settle(64, number_);
     EXPECT_EQ(claim(other, in(1)), 64) << "beside what is kept again";
 }
 
 TEST_F(HoardTest, LeavesWhatOthersHaveClaimedAlone) {
-    Need one = passing(60);
-    Need other = passing(90);
+    const Graph one = passing(60);
+    const Graph other = passing(90);
     ASSERT_EQ(claim(one, in(1)), 64);
-    const std::uint64_t first = claimed_;
+    const std::uint64_t first = number_;
     ASSERT_EQ(claim(other, in(2)), 96);
-    settle(64, claimed_);
+    settle(64, number_);
     EXPECT_EQ(used(), 128U) << "whose the 64 are is not known";
     settle(160, first);
     EXPECT_EQ(used(), 160U);
 }
 
 TEST_F(HoardTest, KeepsAClaimWhileItIsNotKnownWhoseMemoryIsThere) {
-    Need need = passing(60);
+    const Graph need = passing(60);
     ASSERT_EQ(claim(need, in(1)), 64);
     settle(32);
     EXPECT_EQ(used(), 64U);
-    settle(64, claimed_);
+    settle(64, number_);
     EXPECT_EQ(used(), 64U);
 }
 
+TEST_F(HoardTest, ClaimsTheMostThatOneStreamNeeds) {
+    ASSERT_EQ(claim(passing(100), in(1)), 128);
+    const std::uint64_t first = number_;
+    EXPECT_EQ(claim(passing(120), in(1)), 0) << "after the first one";
+    EXPECT_EQ(claim(passing(200), in(1)), 96);
+    const std::uint64_t third = number_;
+    EXPECT_EQ(claim(passing(130), in(2)), -1) << "beside them";
+    settle(0, first);
+    EXPECT_EQ(used(), 224U) << "the driver has not seen the others yet";
+    settle(128, third);
+    EXPECT_EQ(used(), 128U);
+}
+
+TEST_F(HoardTest, ClaimsAllThatOneStreamKeeps) {
+    const Graph kept = keeping(60);
+    ASSERT_EQ(claim(kept, in(1)), 64);
+    EXPECT_EQ(claim(kept, in(1)), 0) << "it must have been freed";
+    EXPECT_EQ(claim(keeping(60), in(1)), 64);
+}
+
+TEST_F(HoardTest, KeepsNothingOfALaunchThatFailed) {
+    launch(passing(60), in(2), 64);
+    const Graph kept = keeping(60);
+    ASSERT_EQ(claim(kept, in(1)), 64);
+    hoard_.end(number_, false);
+    settle(64);
+    EXPECT_EQ(used(), 64U);
+    EXPECT_EQ(claim(passing(60), in(2)), 0) << "nobody else has any of it";
+}
+
+TEST_F(HoardTest, EndsTheLaunchesThatAThreadHasLeft) {
+    const Graph need = passing(60);
+    ASSERT_TRUE(hoard_.claim(account_, {need, need->needs.data(), in(1), 1, 7, 0x1000}));
+    EXPECT_FALSE(hoard_.end_left(8, 0x2000)) << "another thread";
+    EXPECT_FALSE(hoard_.end_left(7, 0x800)) << "from within the driver";
+    settle(0);
+    EXPECT_EQ(used(), 64U);
+    EXPECT_TRUE(hoard_.end_left(7, 0x1000));
+    settle(0);
+    EXPECT_EQ(used(), 0U);
+    hoard_.end(1, true);
+}
+
 TEST_F(HoardTest, RemembersNothingOfWhatIsRefused) {
-    Need one = passing(200);
-    Need other = passing(200);
+    const Graph one = passing(200);
+    const Graph other = passing(200);
     launch(one, in(1), 224);
     EXPECT_EQ(claim(other, in(2)), -1);
     EXPECT_EQ(claim(one, in(1)), 0) << "it goes on in its stream";
 }
 
 TEST_F(HoardTest, TellsAFewHundredStreamsApart) {
-    Need need = passing(2);
+    const Graph need = passing(2);
     constexpr std::uintptr_t kMost = 256;
     for (std::uintptr_t stream = 1; stream <= kMost + 1; ++stream) {
         ASSERT_GE(claim(need, in(stream)), 0);
-        settle(64, claimed_);
+        settle(64, number_);
     }
     EXPECT_EQ(claim(need, in(kMost + 1)), 32) << "it may be any stream's";
 }
@@ -387,6 +449,64 @@ TEST_F(GraphLedgerTest, HasTheQuotaWhileItLaunches) {
         EXPECT_EQ(allocate(40), CUDA_ERROR_OUT_OF_MEMORY) << "of another thread";
         return CUDA_SUCCESS;
     });
+}
+
+// What a profiler does that is told of every call: it comes back from inside of one, or has its own
+// thread do so and waits.
+TEST_F(GraphLedgerTest, LetsAToolComeBackFromWhatItAsks) {
+    const CUgraphExec fits = passing(60, 1);
+    const CUgraphExec more = passing(90, 2);
+    unsigned told = 0;
+    driver_.tool = [&] {
+        const auto look = [&] {
+            std::uint64_t free = 1000 * kMiB;
+            std::uint64_t total = 1000 * kMiB;
+            ledger_.narrow_info(free, total);
+            EXPECT_LE(free, 100 * kMiB);
+            allocate(80);
+        };
+        look();
+        std::thread(look).join();
+        ++told;
+    };
+    launch(fits, 64);
+    EXPECT_GE(std::exchange(told, 0), 2U);
+    driver_.at_work[0] = 64 * kMiB;
+    EXPECT_EQ(launch(more, 96, 0x51), CUDA_ERROR_OUT_OF_MEMORY);
+    EXPECT_GT(told, 2U) << "of a trim, too";
+    allocate(80);
+    ledger_.graphs_trimmed(0);
+}
+
+// The answer of a call is old where another launch has ended since.
+TEST_F(GraphLedgerTest, GoesByNoOldAnswer) {
+    const CUgraphExec exec = passing(60, 1);
+    driver_.tool = [&] {
+        driver_.tool = nullptr;
+        launch(exec, 64);
+    };
+    ledger_.graphs_trimmed(0);
+    EXPECT_EQ(used(), 64U);
+}
+
+TEST_F(GraphLedgerTest, EndsWithALaterLaunchWhatAHandlerLeft) {
+    const CUgraphExec exec = passing(60, 1);
+    for (int i = 0; i < 3; ++i) {
+        static jmp_buf back;
+        if (setjmp(back) == 0) {
+            ledger_.launch_graph(exec, nullptr, []() -> CUresult { longjmp(back, 1); });
+        }
+        EXPECT_EQ(used(), 64U) << "the driver may be at it";
+    }
+    ledger_.launch_graph(exec, nullptr, [] { return CUDA_SUCCESS; });
+    EXPECT_EQ(used(), 0U);
+}
+
+TEST_F(GraphLedgerTest, LetsTheDriverRefuseWhatItWouldAnyway) {
+    driver_.capture_says = CUDA_ERROR_INVALID_CONTEXT;
+    driver_says_ = CUDA_ERROR_INVALID_CONTEXT;
+    EXPECT_EQ(launch(passing(400, 1), 0, 0), CUDA_ERROR_INVALID_CONTEXT);
+    EXPECT_TRUE(said_.empty());
 }
 
 TEST_F(GraphLedgerTest, LeavesOtherGraphsAlone) {

@@ -1,6 +1,7 @@
 #include "shim/cuda/quota/graphs.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "shim/host/undisturbed_lock.h"
 
@@ -12,57 +13,128 @@ constexpr std::uint64_t kStep = 32ULL << 20;
 
 constexpr std::size_t kMostPlaces = 256;  // that are told apart
 
-}  // namespace
-
-// What launches in other places may hold, and what is kept until the program frees it.
-std::uint64_t GraphHoard::others(const KnownGraph::Need& need, const GraphPlace& place) const {
-    std::uint64_t bytes = kept_ - (need.counted_in == life_ ? need.kept : 0);
-    for (const auto& [each, most] : most_) {
-        if (each != place) bytes += most;
-    }
-    return std::min(bytes, reserved_);
+constexpr std::uint64_t in_steps(std::uint64_t bytes) {
+    return (bytes + kStep - 1) / kStep * kStep;
 }
 
-// What a place has had most of; nothing is left to be allocated once a claim is made.
-std::uint64_t& GraphHoard::most_of(const GraphPlace& place) {
-    // A program with a stream for each request: whatever is reserved may be any stream's.
+}  // namespace
+
+// The same graph is never twice at work.
+bool GraphHoard::is_first_of_its_graph(std::size_t index) const {
+    for (std::size_t i = 0; i < index; ++i) {
+        if (flights_[i].need == flights_[index].need) return false;
+    }
+    return true;
+}
+
+// What the launches on their way in one place need together: they run one after the other, so that
+// they share all but what they keep.
+std::uint64_t GraphHoard::flying_in(const GraphPlace& place) const {
+    std::uint64_t passing = 0;
+    std::uint64_t kept = 0;
+    for (std::size_t i = 0; i < flights_.size(); ++i) {
+        if (flights_[i].place != place) continue;
+        const KnownGraph::Need& need = *flights_[i].need;
+        passing = std::max(passing, need.bytes - need.kept);
+        if (is_first_of_its_graph(i)) kept += need.kept;
+    }
+    return passing + kept;
+}
+
+// As much as the driver may have reserved when all launches that are on their way are over, beside
+// those that were before, which hold nothing that is not reserved already.
+std::uint64_t GraphHoard::level() const {
+    std::uint64_t flying = 0;
+    unsigned places = 0;
+    std::uint64_t former = kept_;
+    for (std::size_t i = 0; i < flights_.size(); ++i) {
+        const auto in_its_place = [&](const Flight& each) {
+            return each.place == flights_[i].place;
+        };
+        const auto here = flights_.begin() + static_cast<std::ptrdiff_t>(i);
+        if (std::none_of(flights_.begin(), here, in_its_place)) {
+            flying += flying_in(flights_[i].place);
+            ++places;
+        }
+        // What it kept must have been freed.
+        const KnownGraph::Need& need = *flights_[i].need;
+        if (need.counted_in == life_ && is_first_of_its_graph(i)) former -= need.kept;
+    }
+    for (const auto& [place, most] : most_) {
+        const std::uint64_t here = flying_in(place);
+        // Where nobody else is on the way, what was before in the same place is gone first.
+        if (here == 0 || places > 1) former += most - std::min(most, here);
+    }
+    return std::max(reserved_, flying + std::min(former, reserved_));
+}
+
+// A program with a stream for each request: whatever is reserved may be any stream's.
+void GraphHoard::remember(const GraphPlace& place) {
     if (most_.size() == kMostPlaces && !most_.contains(place)) {
         most_.clear();
         kept_ = UINT64_MAX / 2;
     }
-    return most_[place];
+    most_.try_emplace(place, 0);
 }
 
-bool GraphHoard::claim(Account& account, KnownGraph::Need& need, const GraphPlace& place,
-                       std::uint64_t& claimed) {
-    const std::uint64_t wanted = others(need, place) + need.bytes;
-    const std::uint64_t exact = wanted > reserved_ ? wanted - reserved_ : 0;
-    std::uint64_t& most = most_of(place);
-    claimed = exact == 0 ? 0 : (wanted + kStep - 1) / kStep * kStep - reserved_;
+// Nothing is left to be allocated once a claim is made.
+bool GraphHoard::claim(Account& account, Flight flight) {
+    remember(flight.place);
+    flights_.push_back(std::move(flight));
+    const std::uint64_t wanted = level();
+    const std::uint64_t charged = this->charged();
+    if (wanted <= charged) return true;
+    std::uint64_t claimed = in_steps(wanted) - charged;
     if (!account.take(claimed)) {
-        claimed = exact;
-        if (!account.take(claimed)) return false;
+        claimed = wanted - charged;
+        if (!account.take(claimed)) {
+            flights_.pop_back();
+            return false;
+        }
     }
-    claimed_ += claimed;
-    charged_.fetch_add(claimed, std::memory_order_relaxed);
-    most = std::max(most, need.bytes - need.kept);
-    if (need.counted_in != life_) kept_ += need.kept;
-    need.counted_in = life_;
+    charged_.store(charged + claimed, std::memory_order_relaxed);
     return true;
 }
 
-void GraphHoard::settle(Account& account, std::uint64_t reserved, std::uint64_t done) {
-    claimed_ -= done;
-    reserved_ = reserved;
+void GraphHoard::ended(const Flight& flight) {
+    KnownGraph::Need& need = *flight.need;
+    const auto here = most_.find(flight.place);
+    if (here != most_.end()) here->second = std::max(here->second, need.bytes - need.kept);
+    if (need.counted_in != life_) kept_ += need.kept;
+    need.counted_in = life_;
+}
+
+void GraphHoard::end(std::uint64_t number, bool launched) {
+    std::erase_if(flights_, [&](const Flight& flight) {
+        if (flight.number != number) return false;
+        if (launched) ended(flight);
+        return true;
+    });
+}
+
+// Stacks grow downwards. How far the driver got nobody knows.
+bool GraphHoard::end_left(std::uint64_t thread, std::uintptr_t frame) {
+    return std::erase_if(flights_, [&](const Flight& flight) {
+               if (flight.thread != thread || flight.frame > frame) return false;
+               ended(flight);
+               return true;
+           }) != 0;
+}
+
+bool GraphHoard::settle(Account& account, std::uint64_t reserved) {
+    const bool moved = std::exchange(reserved_, reserved) != reserved;
     const std::uint64_t charged = this->charged();
-    const std::uint64_t right = std::clamp(charged, reserved, reserved + claimed_);
+    const std::uint64_t most = std::max(reserved, flights_.empty() ? 0 : in_steps(level()));
+    const std::uint64_t right = std::clamp(charged, reserved, most);
     charged_.store(right, std::memory_order_relaxed);
     if (charged < right) account.overdraw(right - charged);
     if (charged > right) account.give(charged - right);
-    if (reserved != 0 || claimed_ != 0 || most_.empty()) return;
-    most_.clear();
-    kept_ = 0;
-    ++life_;
+    if (reserved == 0 && flights_.empty() && (!most_.empty() || kept_ != 0)) {
+        most_.clear();
+        kept_ = 0;
+        ++life_;
+    }
+    return moved || charged != right;
 }
 
 void Graphs::made(CUgraphExec exec, std::shared_ptr<KnownGraph> graph) {

@@ -35,32 +35,52 @@ struct KnownGraph {
     std::vector<Need> needs;  // never empty
 };
 
+// A launch on its way, from before the driver's call until that is over.
+struct Flight {
+    std::shared_ptr<KnownGraph> graph;
+    KnownGraph::Need* need = nullptr;  // the graph's
+    GraphPlace place;
+    std::uint64_t number = 0;  // of the launch: one of each device's
+    // Whose it is, and how deep in its stack: where that thread comes here again from less deep, a
+    // handler has taken it out of the driver.
+    std::uint64_t thread = 0;
+    std::uintptr_t frame = 0;
+};
+
 // A device's memory for graphs. The driver keeps it until it is trimmed, uses it again for launches
 // that cannot run at once, and takes more only where that does not do. By one thread at a time.
 class GraphHoard {
   public:
-    // Claims what a launch may add at most to what the driver has reserved. False, and nothing is
-    // claimed, if the account has not enough; else `claimed` is to be given to settle() after the
-    // launch.
-    bool claim(Account& account, KnownGraph::Need& need, const GraphPlace& place,
-               std::uint64_t& claimed);
+    // Claims what a launch may add at most to what the driver has reserved and other launches may
+    // still take. False, and nothing is claimed, if the account has not enough.
+    bool claim(Account& account, Flight flight);
 
-    // `reserved`: bytes that the driver says it has for graphs. `done` was claimed for what is over
-    // now, launched or not; what others have claimed may be among the reserved already.
-    void settle(Account& account, std::uint64_t reserved, std::uint64_t done = 0);
+    // A launch is over; settle() gives back what it did not take. Not `launched`: the driver has
+    // refused it. One that is not known any more is none.
+    void end(std::uint64_t number, bool launched);
+    // Of a thread's launches that were deeper in its stack, or as deep, none is left. Whether there
+    // were any.
+    bool end_left(std::uint64_t thread, std::uintptr_t frame);
+
+    // `reserved`: bytes that the driver says it has for graphs, asked after the last end(). Of what
+    // has been claimed since, any part may be among them. Whether anything is different now.
+    bool settle(Account& account, std::uint64_t reserved);
 
     // Of the account; also beside the one thread.
     std::uint64_t charged() const { return charged_.load(std::memory_order_relaxed); }
 
   private:
-    std::uint64_t others(const KnownGraph::Need& need, const GraphPlace& place) const;
-    std::uint64_t& most_of(const GraphPlace& place);
+    void ended(const Flight& flight);
+    std::uint64_t level() const;
+    std::uint64_t flying_in(const GraphPlace& place) const;
+    bool is_first_of_its_graph(std::size_t index) const;
+    void remember(const GraphPlace& place);
 
     std::uint64_t reserved_ = 0;
-    std::uint64_t claimed_ = 0;
     std::atomic<std::uint64_t> charged_{0};
-    // What launches may hold still. It only grows, until nothing is reserved: the driver does not
-    // say whose its memory is.
+    std::vector<Flight> flights_;
+    // What former launches may hold still. It only grows, until nothing is reserved: the driver
+    // does not say whose its memory is.
     std::map<GraphPlace, std::uint64_t> most_;  // of what graphs free themselves
     std::uint64_t kept_ = 0;
     unsigned life_ = 1;  // how often that began anew

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <array>
 
 #include "shim/host/undisturbed_lock.h"
 
@@ -80,7 +81,8 @@ bool Ledger::take(const Source& source, std::uint64_t bytes) {
     if (bytes <= source.account->limit()) {
         settle(source.device);
         if (try_take(source, bytes)) return true;
-        trim(source.device);
+        trim_pools(source.device);
+        trim_graphs(source.device);
         settle(source.device);
         if (try_take(source, bytes)) return true;
     }
@@ -118,39 +120,80 @@ void Ledger::correct(CUdeviceptr pointer, std::uint64_t charge) {
     blocks_.insert(pointer, *note);
 }
 
-// Counts the driver's pools as large as it says that they are.
-void Ledger::settle(CUdevice device) {
-    Account& account = *this->account(device);
-    const host::UndisturbedLock lock(settling_);
-    for (unsigned number = 1; number <= pools_.count(); ++number) {
-        Pools::Pool& pool = pools_[number];
-        if (pool.device.load(std::memory_order_relaxed) != device) continue;
+// What the driver says that it has reserved.
+struct Ledger::Told {
+    CUdevice device = 0;
+    std::uint64_t notes = 0;  // before it was asked
+    unsigned pool_count = 0;
+    std::array<cuuint64_t, Pools::kMost> pools{};
+    std::optional<cuuint64_t> graphs;
+};
+
+Ledger::Told Ledger::ask(CUdevice device, bool pools) {
+    Told told;
+    told.device = device;
+    told.notes = notes_.load(std::memory_order_acquire);
+    if (pools) told.pool_count = pools_.count();
+    for (unsigned i = 0; i < told.pool_count; ++i) {
+        Pools::Pool& pool = pools_[i + 1];
         const CUmemoryPool handle = pool.handle.load(std::memory_order_acquire);
-        cuuint64_t reserved = 0;
-        if (handle != nullptr && calls_.cuMemPoolGetAttribute != nullptr) {
-            calls_.cuMemPoolGetAttribute(handle, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, &reserved);
+        if (handle == nullptr || calls_.cuMemPoolGetAttribute == nullptr ||
+            pool.device.load(std::memory_order_relaxed) != device) {
+            continue;
         }
-        pool.hoard.settle(account, reserved);
+        calls_.cuMemPoolGetAttribute(handle, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, &told.pools[i]);
     }
-    settle_graphs(device, 0);
+    cuuint64_t graphs = 0;
+    if (calls_.cuDeviceGetGraphMemAttribute != nullptr &&
+        calls_.cuDeviceGetGraphMemAttribute(device, CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT,
+                                            &graphs) == CUDA_SUCCESS) {
+        told.graphs = graphs;
+    }
+    return told;
 }
 
-// With the lock: what the driver says is counted before anybody else asks.
-void Ledger::settle_graphs(CUdevice device, std::uint64_t done) {
-    GraphHoard& hoard = hoards_[static_cast<std::size_t>(device)];
-    cuuint64_t reserved = 0;
-    if (calls_.cuDeviceGetGraphMemAttribute == nullptr ||
-        calls_.cuDeviceGetGraphMemAttribute(device, CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT,
-                                            &reserved) != CUDA_SUCCESS) {
-        reserved = hoard.charged();
+// With the lock.
+void Ledger::note(const Told& told) {
+    Account& account = *this->account(told.device);
+    bool changed = false;
+    for (unsigned i = 0; i < told.pool_count; ++i) {
+        Pools::Pool& pool = pools_[i + 1];
+        if (pool.device.load(std::memory_order_relaxed) != told.device) continue;
+        const std::uint64_t before = pool.hoard.charged();
+        pool.hoard.settle(account, told.pools[i]);
+        changed |= pool.hoard.charged() != before;
     }
-    hoard.settle(*account(device), reserved, done);
+    GraphHoard& hoard = hoards_[static_cast<std::size_t>(told.device)];
+    changed |= hoard.settle(account, told.graphs.value_or(hoard.charged()));
+    if (changed) this->changed();
+}
+
+// Asks the driver, and then does the work, with the lock. Where others have noted something
+// meanwhile the answer may be older than theirs: it is asked for again. Who never gets a new one
+// goes by what they have noted.
+template <class Work>
+void Ledger::asked(CUdevice device, bool pools, Work work) {
+    constexpr int kTries = 32;
+    for (int tries = 1;; ++tries) {
+        const Told told = ask(device, pools);
+        const host::UndisturbedLock lock(settling_);
+        const bool is_new = told.notes == notes_.load(std::memory_order_relaxed);
+        if (!is_new && tries < kTries) continue;
+        work(hoards_[static_cast<std::size_t>(device)], [&] {
+            if (is_new) note(told);
+        });
+        return;
+    }
+}
+
+// Counts the driver's pools, and its memory for graphs, as large as it says that they are.
+void Ledger::settle(CUdevice device) {
+    asked(device, true, [](GraphHoard&, auto note) { note(); });
 }
 
 void Ledger::graphs_trimmed(CUdevice device) {
     if (account(device) == nullptr) return;
-    const host::UndisturbedLock lock(settling_);
-    settle_graphs(device, 0);
+    asked(device, false, [](GraphHoard&, auto note) { note(); });
 }
 
 GraphPlace Ledger::place_of(CUstream stream) const {
@@ -161,53 +204,74 @@ GraphPlace Ledger::place_of(CUstream stream) const {
     return place;
 }
 
-bool Ledger::try_claim(KnownGraph::Need& need, const GraphPlace& place, std::uint64_t& claimed) {
-    const host::UndisturbedLock lock(settling_);
-    settle_graphs(need.device, 0);
-    return hoards_[static_cast<std::size_t>(need.device)].claim(*account(need.device), need, place,
-                                                                claimed);
+bool Ledger::try_claim(const Flight& flight) {
+    bool claimed = false;
+    asked(flight.need->device, false, [&](GraphHoard& hoard, auto note) {
+        if (hoard.end_left(flight.thread, flight.frame)) changed();
+        note();
+        claimed = hoard.claim(*account(flight.need->device), flight);
+    });
+    return claimed;
 }
 
-bool Ledger::claim_graph(KnownGraph::Need& need, const GraphPlace& place, std::uint64_t& claimed) {
+bool Ledger::claim_graph(const Flight& flight) {
+    const KnownGraph::Need& need = *flight.need;
     Account* const account = this->account(need.device);
-    if (account == nullptr || try_claim(need, place, claimed)) return true;
+    if (account == nullptr || try_claim(flight)) return true;
     if (need.bytes <= account->limit()) {
-        trim(need.device);
+        trim_graphs(need.device);
+        if (try_claim(flight)) return true;
+        trim_pools(need.device);
         settle(need.device);
-        if (try_claim(need, place, claimed)) return true;
+        if (try_claim(flight)) return true;
     }
-    say({account, need.device, 0, 0}, need.bytes);
     return false;
 }
 
-Ledger::GraphClaim::GraphClaim(Ledger& ledger, std::shared_ptr<KnownGraph> graph, CUstream stream)
-    : ledger_(ledger), graph_(std::move(graph)) {
-    if (graph_ == nullptr) return;
-    const GraphPlace place = ledger_.place_of(stream);
-    claimed_.reserve(graph_->needs.size());
-    for (KnownGraph::Need& need : graph_->needs) {
-        std::uint64_t claimed = 0;
-        held_ = ledger_.claim_graph(need, place, claimed);
+// What was asked before this knows nothing of it.
+void Ledger::end_flights(std::uint64_t number, std::uint64_t devices, bool launched) {
+    for (std::size_t i = 0; i < size(); ++i) {
+        if (accounts_[i] == nullptr || (devices & bit_of(i)) == 0) continue;
+        asked(static_cast<CUdevice>(i), false, [&](GraphHoard& hoard, auto note) {
+            hoard.end(number, launched);
+            changed();
+            note();
+        });
+    }
+}
+
+Ledger::GraphClaim::GraphClaim(Ledger& ledger, const std::shared_ptr<KnownGraph>& graph,
+                               CUstream stream)
+    : ledger_(ledger) {
+    if (graph == nullptr) return;
+    const host::Uncancelled uncancelled;
+    number_ = ledger_.launches_.fetch_add(1, std::memory_order_relaxed) + 1;
+    Flight flight;
+    flight.graph = graph;
+    flight.place = ledger_.place_of(stream);
+    flight.number = number_;
+    flight.thread = pthread_self();
+    flight.frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+    for (KnownGraph::Need& need : graph->needs) {
+        flight.need = &need;
+        devices_ |= bit_of(static_cast<std::size_t>(need.device));
+        held_ = ledger_.claim_graph(flight);
         if (!held_) break;
-        claimed_.push_back(claimed);
     }
-    if (!held_) settle();
+    if (held_) return;
+    lacked_ = *flight.need;
+    ledger_.end_flights(number_, devices_, false);
 }
 
+// A signal or a cancellation waits until what it took is counted.
 Ledger::GraphClaim::~GraphClaim() noexcept(false) {
-    if (held_) settle();
+    if (devices_ == 0 || !held_) return;
+    const host::HeldSignals held(host::HeldSignals::Which::kAll);
+    const host::Uncancelled uncancelled;
+    ledger_.end_flights(number_, devices_, launched_);
 }
 
-void Ledger::GraphClaim::settle() const {
-    for (std::size_t i = 0; i < claimed_.size(); ++i) {
-        const CUdevice device = graph_->needs[i].device;
-        if (ledger_.account(device) == nullptr) continue;
-        const host::UndisturbedLock lock(ledger_.settling_);
-        ledger_.settle_graphs(device, claimed_[i]);
-    }
-}
-
-void Ledger::trim(CUdevice device) {
+void Ledger::trim_pools(CUdevice device) {
     for (unsigned number = 1; number <= pools_.count(); ++number) {
         Pools::Pool& pool = pools_[number];
         const CUmemoryPool handle = pool.handle.load(std::memory_order_acquire);
@@ -217,6 +281,9 @@ void Ledger::trim(CUdevice device) {
         }
         calls_.cuMemPoolTrimTo(handle, 0);
     }
+}
+
+void Ledger::trim_graphs(CUdevice device) {
     if (calls_.cuDeviceGraphMemTrim != nullptr &&
         hoards_[static_cast<std::size_t>(device)].charged() != 0) {
         calls_.cuDeviceGraphMemTrim(device);

@@ -174,8 +174,9 @@ class Ledger {
         const GraphNeeds needs = needs_of(calls_, graph);
         const auto made = needs.empty() ? nullptr : std::make_shared<KnownGraph>(needs);
         GraphClaim claim(*this, made, stream);
-        if (!claim) return CUDA_ERROR_OUT_OF_MEMORY;
+        if (!claim) return refuse(claim.lacked(), stream, call);
         const CUresult result = call();
+        claim.launched(result);
         if (result == CUDA_SUCCESS) graphs_.made(*exec, made);
         return result;
     }
@@ -204,8 +205,11 @@ class Ledger {
     template <class Call>
     CUresult launch_graph(CUgraphExec exec, CUstream stream, Call call) {
         if (!graphs_.has(exec) || is_captured(stream)) return call();
-        const GraphClaim claim(*this, graphs_.find(exec), stream);
-        return claim ? call() : CUDA_ERROR_OUT_OF_MEMORY;
+        GraphClaim claim(*this, graphs_.find(exec), stream);
+        if (!claim) return refuse(claim.lacked(), stream, call);
+        const CUresult result = call();
+        claim.launched(result);
+        return result;
     }
 
     // The program has had a device's memory for graphs trimmed.
@@ -276,20 +280,36 @@ class Ledger {
     class GraphClaim {
       public:
         // Without a graph it claims nothing.
-        GraphClaim(Ledger& ledger, std::shared_ptr<KnownGraph> graph, CUstream stream);
+        GraphClaim(Ledger& ledger, const std::shared_ptr<KnownGraph>& graph, CUstream stream);
         ~GraphClaim() noexcept(false);  // as Uncancelled's
         GraphClaim(const GraphClaim&) = delete;
         GraphClaim& operator=(const GraphClaim&) = delete;
         explicit operator bool() const { return held_; }
+        const GraphNeed& lacked() const { return lacked_; }
+        // What the driver said. Until then it may have begun.
+        void launched(CUresult code) { launched_ = code == CUDA_SUCCESS; }
 
       private:
-        void settle() const;
-
         Ledger& ledger_;
-        const std::shared_ptr<KnownGraph> graph_;
-        std::vector<std::uint64_t> claimed_;  // of the first needs
+        // Names its flights, which own all else: a thread may leave by longjmp.
+        std::uint64_t number_ = 0;
+        std::uint64_t devices_ = 0;  // bit_of
+        GraphNeed lacked_{};
         bool held_ = true;
+        bool launched_ = true;
     };
+
+    // A launch over the quota. What is wrong in another way the driver refuses before it looks for
+    // memory, by its own code.
+    template <class Call>
+    CUresult refuse(const GraphNeed& lacked, CUstream stream, Call call) {
+        CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+        const bool wrong = calls_.cuStreamIsCapturing != nullptr &&
+                           calls_.cuStreamIsCapturing(stream, &status) != CUDA_SUCCESS;
+        if (wrong) return call();
+        say({account(lacked.device), lacked.device, 0, 0}, lacked.bytes);
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    }
 
     template <class Handle, class Call>
     CUresult counted(Blocks& blocks, Handle* handle, std::uint64_t charge, Call call) {
@@ -342,6 +362,8 @@ class Ledger {
         return location.type == CU_MEM_LOCATION_TYPE_DEVICE ? location.id : Pools::kNoDevice;
     }
 
+    // A bit may be that of several devices.
+    static std::uint64_t bit_of(std::size_t device) { return std::uint64_t{1} << device % 64; }
     std::size_t size() const { return accounts_.size(); }
     Source source_here() const;
     Source source_of(CUmemoryPool pool, CUstream stream);
@@ -357,11 +379,18 @@ class Ledger {
     void sweep(const std::function<bool(Note)>& ended);
     void context_ended(unsigned owner);
     void pool_ended(unsigned number);
-    bool claim_graph(KnownGraph::Need& need, const GraphPlace& place, std::uint64_t& claimed);
-    bool try_claim(KnownGraph::Need& need, const GraphPlace& place, std::uint64_t& claimed);
+    bool claim_graph(const Flight& flight);
+    bool try_claim(const Flight& flight);
+    void end_flights(std::uint64_t number, std::uint64_t devices, bool launched);
     void settle(CUdevice device);
-    void settle_graphs(CUdevice device, std::uint64_t done);
-    void trim(CUdevice device);
+    struct Told;
+    Told ask(CUdevice device, bool pools);
+    void note(const Told& told);
+    template <class Work>
+    void asked(CUdevice device, bool pools, Work work);
+    void changed() { notes_.fetch_add(1, std::memory_order_release); }
+    void trim_pools(CUdevice device);
+    void trim_graphs(CUdevice device);
     void say(const Source& source, std::uint64_t bytes);
 
     static constexpr std::size_t kBuckets = 8192;
@@ -377,8 +406,12 @@ class Ledger {
     Owners owners_;
     Pools pools_;
     Graphs graphs_;
-    std::vector<GraphHoard> hoards_;  // of graphs, by device
+    std::vector<GraphHoard> hoards_;          // of graphs, by device
+    std::atomic<std::uint64_t> launches_{0};  // of graphs that allocate
+    // Of the hoards, and of settling pools. Never held while the driver is called: a tool's
+    // callback may come back here from there, or wait for another thread that does.
     std::mutex settling_;
+    std::atomic<std::uint64_t> notes_{0};  // that changed something
 };
 
 }  // namespace ration::cuda::quota

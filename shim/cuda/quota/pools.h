@@ -14,6 +14,7 @@ namespace ration::cuda::quota {
 class Pools {
   public:
     static constexpr CUdevice kNoDevice = -1;  // of host memory, which no quota counts
+    static constexpr unsigned kMost = 255;     // Note::pool
 
     struct Pool {
         std::atomic<CUmemoryPool> handle{nullptr};  // null: destroyed, or never used
@@ -39,7 +40,6 @@ class Pools {
   private:
     unsigned find(CUmemoryPool handle) const;
 
-    static constexpr unsigned kMost = 255;  // Note::pool
     std::array<Pool, kMost> pools_;
     std::atomic<unsigned> count_{0};
     std::mutex mutex_;  // of adding
