@@ -22,11 +22,6 @@ void Residence::confine(Layout layout, unsigned sms) {
 }
 
 std::optional<Refusal> Residence::place() {
-    const std::lock_guard lock(mutex_);
-    return place_locked();
-}
-
-std::optional<Refusal> Residence::place_locked() {
     if (!groups_.empty()) return std::nullopt;
     auto placed = opening_.place(device_);
     if (const Refusal* refusal = refusal_of(placed)) return *refusal;
@@ -49,7 +44,7 @@ CUresult Residence::learn_primary() {
 std::optional<Refusal> Residence::need_home() {
     const std::lock_guard lock(mutex_);
     if (home_ || given_up_) return std::nullopt;
-    if (auto refusal = place_locked()) return refusal;
+    if (auto refusal = place()) return refusal;
     auto made = make_home(calls_, device_, layout_, groups_);
     if (const Refusal* refusal = refusal_of(made)) return *refusal;
     const Home home = std::get<Home>(made);

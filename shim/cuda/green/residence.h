@@ -34,9 +34,6 @@ class Residence {
 
     // Before anything else, once: homes are to have `sms` SMs of these groups.
     void confine(Layout layout, unsigned sms);
-    // Chooses the groups, if they have not been chosen yet. Where this is not called, the first
-    // home does.
-    std::optional<Refusal> place();
     bool confined() const { return sms_.load(std::memory_order_acquire) != 0; }
     // What the program is told of its number of SMs; 0: what the driver says.
     unsigned sms() const { return sms_.load(std::memory_order_acquire); }
@@ -69,7 +66,7 @@ class Residence {
     class Use;
 
     std::unique_lock<std::mutex> locked(bool nested);
-    std::optional<Refusal> place_locked();
+    std::optional<Refusal> place();
     void end_home();
     // Learns the primary context's handle from the driver.
     CUresult learn_primary();
