@@ -8,12 +8,13 @@
 namespace ration::engine {
 
 // If what is current in this thread is an ended home, and its primary context lives again: the home
-// that stands for it now takes its place.
-void revive_current();
+// that stands for it now takes its place. True if there was nothing to do.
+bool revive_current();
 
 // Where calls of `row` go once a home has ended: what is current comes back to life before `usual`
 // is called (null: the driver's own function). Null for rows to which that means nothing. So calls
-// cost nothing more in a process of which no home has ended, and none is made twice.
+// cost nothing more in a process of which no home has ended, little in others, and none is made
+// twice.
 void* reviving_function(Hook row, void* usual);
 
 }  // namespace ration::engine

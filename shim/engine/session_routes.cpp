@@ -71,6 +71,9 @@ void Session::begin_reviving() {
         present_[row] = front_.real(row) != nullptr;
         route(hook, true);
     });
+    // A thread that has looked meanwhile may since have had another made current by the row's
+    // former function.
+    cuda::green::Homes::change();
 }
 
 }  // namespace ration::engine

@@ -1,7 +1,9 @@
 // What a program is told of its contexts: the same whether it has the whole device or a part of it.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <future>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -305,6 +307,71 @@ TEST_F(Contexts, AfterTheLastReleaseAndARetainEveryThreadWorksOn) {
     expect_all_work(ask([](Cuda& cuda, CUcontext primary, Report& found) {
         call_first(cuda, primary, found, [&] { return cuda.cuDevicePrimaryCtxRelease_v2(0); });
     }));
+}
+
+// The primary context lies twice on the thread's stack, and both times it has ended meanwhile.
+TEST_F(Contexts, AfterAResetAndARetainAThreadWorksInWhatAPopUncovers) {
+    const Report report = ask([](Cuda& cuda, CUcontext primary, Report& found) {
+        std::promise<void> ready;
+        std::promise<void> go;
+        std::thread other([&] {
+            CUcontext popped{};
+            CUevent event{};
+            cuda.cuCtxPushCurrent_v2(primary);
+            cuda.cuCtxPushCurrent_v2(primary);
+            found.set("before", cuda.cuEventCreate(&event, CU_EVENT_DEFAULT));
+            ready.set_value();
+            go.get_future().wait();
+            found.set("above", cuda.cuEventCreate(&event, CU_EVENT_DEFAULT) +
+                                   cuda.cuEventCreate(&event, CU_EVENT_DEFAULT));
+            found.set("pop", cuda.cuCtxPopCurrent_v2(&popped));
+            found.set("below", cuda.cuEventCreate(&event, CU_EVENT_DEFAULT));
+            found.set("another pop", cuda.cuCtxPopCurrent_v2(&popped));
+            found.set("none", cuda.cuEventCreate(&event, CU_EVENT_DEFAULT));
+            cuda.cuCtxSetCurrent(primary);
+            found.set("set", cuda.cuEventCreate(&event, CU_EVENT_DEFAULT));
+        });
+        ready.get_future().wait();
+        CUcontext again{};
+        found.set("reset", cuda.cuDevicePrimaryCtxReset_v2(0));
+        cuda.cuDevicePrimaryCtxRetain(&again, 0);
+        go.set_value();
+        other.join();
+    });
+    for (const char* step : {"before", "reset", "above", "pop", "below", "another pop", "set"}) {
+        EXPECT_EQ(report[step], CUDA_SUCCESS) << step;
+    }
+    EXPECT_EQ(report["none"], CUDA_ERROR_INVALID_CONTEXT);
+}
+
+// Another home ends after the thread has found the one before replaced.
+TEST_F(Contexts, AThreadWorksOnAfterEachOfTwoResets) {
+    const Report report = ask([](Cuda& cuda, CUcontext primary, Report& found) {
+        std::array<std::promise<void>, 3> steps;
+        std::array<std::promise<void>, 3> done;
+        std::thread other([&] {
+            CUevent event{};
+            cuda.cuCtxSetCurrent(primary);
+            for (std::size_t i = 0; i < steps.size(); ++i) {
+                steps[i].get_future().wait();
+                found.set("events " + std::to_string(i),
+                          cuda.cuEventCreate(&event, CU_EVENT_DEFAULT) +
+                              cuda.cuEventCreate(&event, CU_EVENT_DEFAULT));
+                done[i].set_value();
+            }
+        });
+        for (std::size_t i = 0; i < steps.size(); ++i) {
+            CUcontext again{};
+            if (i != 0) cuda.cuDevicePrimaryCtxReset_v2(0);
+            if (i != 0) cuda.cuDevicePrimaryCtxRetain(&again, 0);
+            steps[i].set_value();
+            done[i].get_future().wait();
+        }
+        other.join();
+    });
+    for (const char* step : {"events 0", "events 1", "events 2"}) {
+        EXPECT_EQ(report[step], CUDA_SUCCESS) << step;
+    }
 }
 
 TEST_F(Contexts, IdsAreThePrimarys) {

@@ -197,6 +197,37 @@ class Inside(unittest.TestCase):
                 self.assertEqual(done.stdout.splitlines(), [f"{way} {sms}" for way in ways], done.stderr)
 
 
+# A library looks at the device and is done with it, before the program begins; then events are made.
+PROBED = DRIVER + """
+import sys
+context, event = ctypes.c_void_p(), ctypes.c_void_p()
+cuda.cuInit(0)
+cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0)
+cuda.cuCtxPushCurrent_v2(context)
+cuda.cuCtxPopCurrent_v2(ctypes.byref(context))
+cuda.cuDevicePrimaryCtxRelease_v2(0)
+cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0)
+cuda.cuCtxSetCurrent(context)
+print(sum(cuda.cuEventCreate(ctypes.byref(event), 0) for _ in range(int(sys.argv[1]))))
+"""
+
+
+class Revival(unittest.TestCase):
+    def test_a_thread_looks_once_at_what_is_current_after_a_home_has_ended(self):
+        def asked(events):
+            with Node(daemon=False) as node:
+                node.policy(rule(GREEN + 'share = "25%"'))
+                done = node.command([sys.executable, "-c", PROBED, str(events)],
+                                    LD_PRELOAD=str(BUILD / "libration.so"))
+                self.assertEqual((done.stdout, done.stderr), ("0\n", ""))
+                calls = (node.path / "calls").read_text()
+            self.assertEqual(len(re.findall(" cuEventCreate ", calls)), events)
+            return len(re.findall(" cuCtxGetCurrent ", calls))
+
+        self.assertEqual(asked(100) - asked(1), 0, "cuCtxGetCurrent for each event")
+        self.assertEqual(asked(1) - asked(0), 1, "cuCtxGetCurrent for the first")
+
+
 # A process that has its home, on each device that is named, and stays until its input ends.
 HOLDER = DRIVER + """
 import sys

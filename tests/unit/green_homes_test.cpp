@@ -73,6 +73,20 @@ TEST(GreenHomes, AreAbsentWhereOneThatHasEndedOrThePrimaryIsCurrent) {
     EXPECT_EQ(homes.device_of_absent(nullptr), -1);
 }
 
+TEST(GreenHomes, TellOfEveryChangeAfterWhichAContextMayBeAbsent) {
+    Homes homes;
+    std::uint64_t before = Homes::changes();
+    homes.know_primary(2, kPrimary);
+    EXPECT_NE(Homes::changes(), before);
+    homes.begin(2, kHome);
+    before = Homes::changes();
+    homes.end(2);
+    EXPECT_NE(Homes::changes(), before);
+    before = Homes::changes();
+    homes.end(2);
+    EXPECT_EQ(Homes::changes(), before) << "it had ended already";
+}
+
 TEST(GreenHomes, AHandleThatTheDriverGivesAgainIsNoHomeAnyMore) {
     Homes homes;
     homes.know_primary(0, kPrimary);

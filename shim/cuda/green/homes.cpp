@@ -69,6 +69,7 @@ void Homes::know_primary(CUdevice device, CUcontext primary) {
     while (used <= index_of(device) &&
            !used_.compare_exchange_weak(used, index_of(device) + 1, std::memory_order_release)) {
     }
+    change();
 }
 
 void Homes::begin(CUdevice device, CUcontext home) {
@@ -84,6 +85,7 @@ void Homes::end(CUdevice device) {
     ended_[place].device.store(device, std::memory_order_relaxed);
     ended_[place].home.store(home, std::memory_order_release);
     devices_[index_of(device)].home.store(nullptr, std::memory_order_release);
+    change();
 }
 
 void Homes::know_other(CUcontext told) {

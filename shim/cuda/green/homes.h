@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
 
 #include "shim/cuda/api.h"
 
@@ -52,6 +53,11 @@ class Homes {
     int device_of_absent(CUcontext real) const;
     bool any_ended() const { return ended_count_.load(std::memory_order_acquire) != 0; }
 
+    // Another number as soon as a context that was not absent may be, or look-ups are told
+    // otherwise. Of all tables of the process, so that none is ever seen twice; never 0.
+    static std::uint64_t changes() { return changes_.load(std::memory_order_acquire); }
+    static void change() { changes_.fetch_add(1, std::memory_order_acq_rel); }
+
     // Whether the context was found to be no primary context, and lives. Some are forgotten.
     bool is_other(CUcontext told) const;
 
@@ -79,6 +85,8 @@ class Homes {
 
     CUcontext told_of_ended(CUcontext real) const;
     int device_of_ended(CUcontext real) const;
+
+    static inline std::atomic<std::uint64_t> changes_{1};
 
     std::atomic<unsigned> used_{0};
     std::array<Device, kMostDevices> devices_{};

@@ -67,6 +67,7 @@ Thread& enrol() {
     if (record == nullptr) record = new_record();
     // Its former thread may have ended with a call that a handler had left by longjmp.
     if (record != nullptr) record->calls.fetch_add(record->calls & 1);
+    if (record != nullptr) record->seen_to_live = 0;
     // Without the key's destructor the record is lost when the thread ends, and nothing else.
     if (record != nullptr) pthread_setspecific(key, record);
     if (record == nullptr) record = &without_memory;

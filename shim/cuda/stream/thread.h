@@ -17,6 +17,9 @@ struct Thread {
     // after such a call. Written by the thread alone.
     std::atomic<std::uint64_t> calls{0};
     StandIn* stand_ins = nullptr;  // the thread's own
+    // green::Homes::changes() when the context that is current was last seen to live; 0: not since
+    // the thread made another current. The thread's own, and no business of the layer's.
+    std::uint64_t seen_to_live = 0;
 
     std::atomic<bool> taken{true};
     Thread* next = nullptr;  // never changes once it is listed
