@@ -39,6 +39,11 @@ class Answers(unittest.TestCase):
         self.assertEqual(self.judged(EQUAL + ', "c": 100.1 if confined else 100.0')[0], 0)
         self.assertEqual(self.judged(EQUAL + ', "c": 101.0 if confined else 100.0')[0], 1)
 
+    def test_small_fractions_agree_nearly(self):
+        for one, other, near in ((1e-3, 1.001e-3, True), (0.0, 8e-6, True), (0.0, 1.9e-3, False),
+                                 (1e-3, -9e-4, False), (0.5, 0.502, False)):
+            self.assertEqual(answers.agree(one, other), near, (one, other))
+
     def test_another_answer(self):
         failures, said = self.judged(EQUAL + ', "c": confined')
         self.assertEqual(failures, 1)
