@@ -6,6 +6,7 @@ if(NOT CMAKE_CROSSCOMPILING)
             stream_answers_test.cpp
             stream_call_test.cpp
             stream_lab.cpp
+            stream_lock_test.cpp
             stream_order_test.cpp
         LIBRARIES ration_stream gpu_support -Wl,--no-as-needed sim_cuda)
 endif()

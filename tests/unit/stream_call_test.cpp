@@ -11,7 +11,6 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <future>
 #include <thread>
 #include <utility>
 
@@ -227,32 +226,6 @@ TEST(StreamCalls, ThatAreInterruptedLeaveNoListLocked) {
     });
     EXPECT_TRUE(report["jumped"]);
     EXPECT_TRUE(report["free"]);
-}
-
-// Who was given up on takes nothing from who has it since.
-TEST(StreamCalls, ThatComeBackLateGiveBackNothingOfOthers) {
-    OrderLock order;
-    const OrderLock::Held late = order.take();
-    const OrderLock::Held now = std::async(std::launch::async, [&] { return order.take(); }).get();
-    ASSERT_NE(now, 0U) << "after a second";
-    order.release(late);
-    auto next = std::async(std::launch::async, [&] {
-        const OrderLock::Held held = order.share();
-        order.unshare(held);
-        return held != 0;
-    });
-    EXPECT_EQ(next.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
-    order.release(now);
-    EXPECT_TRUE(next.get());
-
-    const OrderLock::Held lost = order.share();
-    order.release(order.take());
-    const OrderLock::Held other = order.share();
-    order.unshare(lost);
-    auto last = std::async(std::launch::async, [&] { order.release(order.take()); });
-    EXPECT_EQ(last.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
-    order.unshare(other);
-    last.get();
 }
 
 // With every lock of the layer held by a thread that the child does not have.

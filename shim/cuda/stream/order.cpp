@@ -214,7 +214,7 @@ void Leaving::destroyed(CUresult result) {
     if (!record.dirty.load()) return end_record(record);
     if (idle_) drop_event(record);
     hide_record(record);
-    if (held_ != 0) drop_finished(*named_.domain);
+    drop_finished(*named_.domain);
 }
 
 Leaving::~Leaving() {

@@ -5,12 +5,12 @@
 
 #include <new>
 
+#include "shim/cuda/stream/patience.h"
 #include "shim/cuda/stream/stand_in.h"
 
 namespace ration::cuda::stream {
 namespace {
 
-constexpr long kPatienceS = 1;
 constexpr long kPauseNs = 20'000;
 
 pthread_key_t key;
@@ -46,12 +46,6 @@ Thread* new_record() {
     return made;
 }
 
-bool is_past(const timespec& end) {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec != end.tv_sec ? now.tv_sec > end.tv_sec : now.tv_nsec > end.tv_nsec;
-}
-
 }  // namespace
 
 bool set_places(const Places& places) {
@@ -83,16 +77,16 @@ bool is_listed(const Thread& thread) { return &thread != &without_memory; }
 
 void wait_for_calls() {
     const Thread* const self = known_thread();
-    timespec end{};
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += kPatienceS;
+    Patience patience;  // with all: each has been inside since before the first is waited for
     for (Thread* each = threads.load(std::memory_order_acquire); each != nullptr;
          each = each->next) {
         const std::uint64_t seen = each->calls.load(std::memory_order_acquire);
         if (each == self || (seen & 1) == 0) continue;
-        while (each->calls.load(std::memory_order_acquire) == seen && !is_past(end)) {
+        while (each->calls.load(std::memory_order_acquire) == seen && patience.lasts()) {
+            const std::int64_t start = now_ns();
             const timespec pause{0, kPauseNs};
             nanosleep(&pause, nullptr);
+            patience.spend(now_ns() - start);
         }
     }
 }
