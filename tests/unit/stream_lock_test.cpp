@@ -1,6 +1,7 @@
 // Who waits for whom in the stream layer's lock, and how long. Time is the test's.
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -50,7 +51,7 @@ class Waiter {
     bool sleeps() const { return looks % 2 == 1; }
     // Once more, where it has looked `before` times.
     void fall_asleep(unsigned before) const {
-        while (!done_ && (looks < before + 2 || !sleeps())) sched_yield();
+        while (!done_ && (looks < before + 2 || !sleeps())) usleep(100);
     }
     // Each hour is one time of sleeping.
     void sleep_for(int times) {
@@ -176,9 +177,18 @@ TEST(StreamLock, IsWaitedForWhereItsTakerWaits) {
     EXPECT_EQ(first, 1);
 }
 
-// Nobody who takes it again and again keeps another from it.
-TEST(StreamLock, ComesToWhoLosesEachRace) {
-    constexpr int kMany = 64;
+// Threads made from now on have this one's processor, and do not preempt it when they wake.
+void stay_ahead() {
+    cpu_set_t here;
+    CPU_ZERO(&here);
+    CPU_SET(sched_getcpu(), &here);
+    sched_setaffinity(0, sizeof here, &here);
+    const sched_param none{};
+    sched_setscheduler(0, SCHED_BATCH, &none);
+}
+
+// How often one thread takes it again before another has it that waits, and `most` times at most.
+int turns_ahead(int most) {
     OrderLock order;
     OrderLock::Held held = order.take();
     Waiter waiter([&] {
@@ -188,14 +198,22 @@ TEST(StreamLock, ComesToWhoLosesEachRace) {
     });
     waiter.sleep_for(0);
     int turns = 0;
-    for (; turns < kMany && !waiter.done(); ++turns) {
+    for (; turns < most && !waiter.done(); ++turns) {
         const unsigned before = looks;
         order.release(held);
         held = order.take();
         waiter.fall_asleep(before);
     }
-    EXPECT_LT(turns, kMany);
     order.release(held);
+    return turns;
+}
+
+// Nobody who takes it again and again keeps another from it. Several times, as the other one may
+// have luck.
+TEST(StreamLock, ComesToWhoLosesEachRace) {
+    constexpr int kMany = 64;
+    stay_ahead();
+    for (int i = 0; i < 4; ++i) EXPECT_LT(turns_ahead(kMany), kMany);
 }
 
 // Who was given up on takes nothing from who has it since.
