@@ -16,7 +16,7 @@ Note note(std::uint64_t units, unsigned device = 0, unsigned owner = 0) {
     Note result{};
     result.units = units;
     result.device = device;
-    result.owner = owner;
+    result.number = owner;
     return result;
 }
 
@@ -93,7 +93,7 @@ TEST(Blocks, HoldsAQuotasLargestBlock) {
     ASSERT_TRUE(found);
     EXPECT_EQ(found->bytes(), kBytes);
     EXPECT_EQ(found->device, 255U);
-    EXPECT_EQ(found->owner, 255U);
+    EXPECT_EQ(found->owner(), 255U);
 }
 
 TEST(Blocks, SweepsWhatHasEnded) {
@@ -153,7 +153,7 @@ TEST(Blocks, SweepBesideThreadsThatAllocateAndFree) {
     std::atomic<unsigned> lost{0};
     std::thread sweeper([&] {
         while (!done) {
-            blocks.sweep([](Note one) { return one.owner == 9; }, [&](Note) { ++lost; });
+            blocks.sweep([](Note one) { return one.owner() == 9; }, [&](Note) { ++lost; });
         }
     });
     std::vector<std::thread> threads;

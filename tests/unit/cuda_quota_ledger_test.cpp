@@ -563,6 +563,25 @@ TEST_F(LedgerTest, TellsTheSmallerOfQuotaAndDevice) {
     EXPECT_EQ(total, 100 * kMiB) << "no such device";
 }
 
+class ManyPools : public LedgerTest {
+  protected:
+    static constexpr std::uintptr_t kPools = 600;
+    ManyPools() : LedgerTest({(kPools + 2) * 32 * kMiB}) {}
+};
+
+TEST_F(ManyPools, AreChargedEachForWhatItHolds) {
+    for (std::uintptr_t i = 1; i <= kPools; ++i) {
+        CUmemoryPool const pool = pool_at(0x1000 * i);
+        make_pool(pool, {CU_MEM_LOCATION_TYPE_DEVICE, {0}});
+        EXPECT_EQ(free(allocate_async(kMiB, pool)), CUDA_SUCCESS);
+        driver_.reserved[pool] = 32 * kMiB;
+        ASSERT_EQ(used(), i * 32 * kMiB) << "pool " << i << " has it still";
+    }
+    EXPECT_EQ(left(), 64 * kMiB);
+    EXPECT_GT(allocate(80 * kMiB), 0) << "pools are trimmed";
+    EXPECT_EQ(used(), 80 * kMiB);
+}
+
 class TwoDevices : public LedgerTest {
   protected:
     TwoDevices() : LedgerTest({0, 100 * kMiB}) {}

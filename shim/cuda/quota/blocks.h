@@ -16,9 +16,11 @@ namespace ration::cuda::quota {
 struct Note {
     std::uint64_t units : 40;  // of kUnit bytes
     std::uint64_t device : 8;
-    std::uint64_t owner : 8;  // Owners
-    std::uint64_t pool : 8;   // Pools; 0: of no pool
+    std::uint64_t is_pooled : 1;
+    std::uint64_t number : 15;  // of Pools where it is pooled, else of Owners
 
+    unsigned owner() const { return is_pooled != 0 ? 0 : static_cast<unsigned>(number); }
+    unsigned pool() const { return is_pooled != 0 ? static_cast<unsigned>(number) : 0; }
     std::uint64_t bytes() const { return units * kUnit; }
     friend bool operator==(Note one, Note other) {
         return std::bit_cast<std::uint64_t>(one) == std::bit_cast<std::uint64_t>(other);

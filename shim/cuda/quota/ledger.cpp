@@ -15,8 +15,8 @@ void Ledger::Claim::keep(Blocks& blocks, std::uint64_t key) {
     Note note{};
     note.units = bytes_ / kUnit;
     note.device = static_cast<unsigned>(source_.device);
-    note.owner = source_.owner;
-    note.pool = source_.pool;
+    note.is_pooled = source_.pool != 0;
+    note.number = source_.pool != 0 ? source_.pool : source_.owner;
     held_ = false;
     if (const auto before = blocks.insert(key, note)) ledger_.give(*before);
 }
@@ -100,7 +100,7 @@ void Ledger::give(const Source& source, std::uint64_t bytes) {
 
 void Ledger::give(Note note) {
     const auto device = static_cast<CUdevice>(note.device);
-    give({account(device), device, 0, static_cast<unsigned>(note.pool)}, note.bytes());
+    give({account(device), device, 0, note.pool()}, note.bytes());
 }
 
 void Ledger::give(const Physical::Dropped& dropped) {
@@ -124,8 +124,7 @@ void Ledger::correct(CUdeviceptr pointer, std::uint64_t charge) {
 struct Ledger::Told {
     CUdevice device = 0;
     std::uint64_t notes = 0;  // before it was asked
-    unsigned pool_count = 0;
-    std::array<cuuint64_t, Pools::kMost> pools{};
+    std::vector<cuuint64_t> pools;
     std::optional<cuuint64_t> graphs;
 };
 
@@ -133,8 +132,8 @@ Ledger::Told Ledger::ask(CUdevice device, bool pools) {
     Told told;
     told.device = device;
     told.notes = notes_.load(std::memory_order_acquire);
-    if (pools) told.pool_count = pools_.count();
-    for (unsigned i = 0; i < told.pool_count; ++i) {
+    if (pools) told.pools.resize(pools_.count());
+    for (unsigned i = 0; i < told.pools.size(); ++i) {
         Pools::Pool& pool = pools_[i + 1];
         const CUmemoryPool handle = pool.handle.load(std::memory_order_acquire);
         if (handle == nullptr || calls_.cuMemPoolGetAttribute == nullptr ||
@@ -156,7 +155,7 @@ Ledger::Told Ledger::ask(CUdevice device, bool pools) {
 void Ledger::note(const Told& told) {
     Account& account = *this->account(told.device);
     bool changed = false;
-    for (unsigned i = 0; i < told.pool_count; ++i) {
+    for (unsigned i = 0; i < told.pools.size(); ++i) {
         Pools::Pool& pool = pools_[i + 1];
         if (pool.device.load(std::memory_order_relaxed) != told.device) continue;
         const std::uint64_t before = pool.hoard.charged();
@@ -302,13 +301,13 @@ void Ledger::sweep(const std::function<bool(Note)>& ended) {
 }
 
 void Ledger::context_ended(unsigned owner) {
-    sweep([owner](Note note) { return note.owner == owner; });
+    sweep([owner](Note note) { return note.owner() == owner; });
     owners_.show(owner, nullptr);
 }
 
 void Ledger::primary_ended(CUdevice device) {
     sweep([device](Note note) {
-        return note.owner == 0 && note.pool == 0 && static_cast<CUdevice>(note.device) == device;
+        return note.number == 0 && static_cast<CUdevice>(note.device) == device;
     });
 }
 

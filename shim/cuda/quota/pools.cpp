@@ -1,5 +1,7 @@
 #include "shim/cuda/quota/pools.h"
 
+#include <new>
+
 #include "shim/host/undisturbed_lock.h"
 
 namespace ration::cuda::quota {
@@ -7,7 +9,7 @@ namespace ration::cuda::quota {
 unsigned Pools::find(CUmemoryPool handle) const {
     const unsigned count = this->count();
     for (unsigned i = 0; i < count; ++i) {
-        if (pools_[i].handle.load(std::memory_order_acquire) == handle) return i + 1;
+        if (at(i).handle.load(std::memory_order_acquire) == handle) return i + 1;
     }
     return 0;
 }
@@ -19,7 +21,10 @@ unsigned Pools::number(CUmemoryPool handle, CUdevice device) {
     if (const unsigned known = find(handle)) return known;
     const unsigned count = count_.load(std::memory_order_relaxed);
     for (unsigned i = 0; i < kMost; ++i) {
-        Pool& pool = pools_[i];
+        std::unique_ptr<Chunk>& chunk = chunks_[i / kTogether];
+        if (chunk == nullptr) chunk.reset(new (std::nothrow) Chunk);
+        if (chunk == nullptr) break;
+        Pool& pool = at(i);
         const bool unused =
             pool.handle.load(std::memory_order_relaxed) == nullptr && pool.hoard.charged() == 0;
         if (!unused) continue;

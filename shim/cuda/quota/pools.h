@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <memory>
 #include <mutex>
 
 #include "shim/cuda/api.h"
@@ -14,7 +15,9 @@ namespace ration::cuda::quota {
 class Pools {
   public:
     static constexpr CUdevice kNoDevice = -1;  // of host memory, which no quota counts
-    static constexpr unsigned kMost = 255;     // Note::pool
+    // Note::number. At 32 MiB, which is the least that a pool with memory has of its device
+    // (measured: H100, driver 580.159.04), they have 512 GiB.
+    static constexpr unsigned kMost = (1U << 14) - 1;
 
     struct Pool {
         std::atomic<CUmemoryPool> handle{nullptr};  // null: destroyed, or never used
@@ -22,7 +25,8 @@ class Pools {
         Hoard hoard;
     };
 
-    // The pool's number. One that is not known is `device`'s. 0: there are too many.
+    // The pool's number. One that is not known is `device`'s. 0: there are too many, or there is no
+    // memory for one more.
     unsigned number(CUmemoryPool handle, CUdevice device);
 
     // The program has just made it.
@@ -34,13 +38,18 @@ class Pools {
     // The driver has refused that.
     void back(unsigned number, CUmemoryPool handle);
 
-    Pool& operator[](unsigned number) { return pools_[number - 1]; }
+    Pool& operator[](unsigned number) { return at(number - 1); }
     unsigned count() const { return count_.load(std::memory_order_acquire); }
 
   private:
     unsigned find(CUmemoryPool handle) const;
 
-    std::array<Pool, kMost> pools_;
+    static constexpr unsigned kTogether = 256;
+    using Chunk = std::array<Pool, kTogether>;
+    Pool& at(unsigned index) const { return (*chunks_[index / kTogether])[index % kTogether]; }
+
+    // Each is there before count_ says so, and stays: most programs need one.
+    std::array<std::unique_ptr<Chunk>, kMost / kTogether + 1> chunks_;
     std::atomic<unsigned> count_{0};
     std::mutex mutex_;  // of adding
 };
