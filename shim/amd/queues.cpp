@@ -55,7 +55,8 @@ bool runs_work_groups(std::uint32_t type) {
 // What a program's request holds; empty where the kernel is to say that it is malformed. nullopt:
 // it cannot be read.
 std::optional<Mask> mask_of(const kfd_ioctl_set_cu_mask_args& request) {
-    if (request.num_cu_mask % kBitsPerWord != 0 || request.cu_mask_ptr == 0) return Mask{};
+    const bool whole_words = request.num_cu_mask != 0 && request.num_cu_mask % kBitsPerWord == 0;
+    if (!whole_words || request.cu_mask_ptr == 0) return Mask{};
     Mask mask(std::min(request.num_cu_mask, kMostBits) / kBitsPerWord);
     const auto* const words = reinterpret_cast<const void*>(request.cu_mask_ptr);
     const std::size_t bytes = mask.size() * sizeof mask[0];
