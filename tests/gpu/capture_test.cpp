@@ -207,7 +207,6 @@ TEST(Capture, OfABlockingStreamIsSpoiltByWhateverTheLegacyStreamIsGiven) {
     }
 }
 
-// By the documentation nothing happens at all.
 TEST(Capture, IsSpoiltByWaitingForTheContext) {
     for (const auto flags : {CU_STREAM_DEFAULT, CU_STREAM_NON_BLOCKING}) {
         const Report report = in_lab([flags](Lab& lab, Report& found) {
