@@ -14,6 +14,7 @@
 #include "shim/cuda/quota/calls.h"
 #include "shim/cuda/quota/charge.h"
 #include "shim/cuda/quota/graphs.h"
+#include "shim/cuda/quota/otherwise.h"
 #include "shim/cuda/quota/owners.h"
 #include "shim/cuda/quota/physical.h"
 #include "shim/cuda/quota/pools.h"
@@ -321,23 +322,6 @@ class Ledger {
         if (result == CUDA_SUCCESS) claim.keep(blocks, key_of(*handle));
         return result;
     }
-
-    // What is done where the driver refuses, or the thread is cancelled inside of it.
-    template <class Undo>
-    class Otherwise {
-      public:
-        explicit Otherwise(Undo undo) : undo_(std::move(undo)) {}
-        ~Otherwise() {
-            if (needed_) undo_();
-        }
-        Otherwise(const Otherwise&) = delete;
-        Otherwise& operator=(const Otherwise&) = delete;
-        void not_needed() { needed_ = false; }
-
-      private:
-        Undo undo_;
-        bool needed_ = true;
-    };
 
     template <class Call>
     CUresult freed(Blocks& blocks, std::uint64_t key, Call call) {
